@@ -1,0 +1,1 @@
+//! The hands that read a cluster.

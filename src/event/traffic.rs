@@ -1,0 +1,105 @@
+//! One closed interval of load.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::units::At;
+
+/// What was offered and what became of it, between two moments.
+///
+/// Counters are differences, not totals, so intervals of one run add up to the whole. An interval
+/// never overlaps another; when the bus has no room it grows rather than being lost.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Its beginning.
+    pub began: At,
+    /// Its length.
+    pub lasted: Duration,
+    /// Requests a second (or users) asked for at its end.
+    pub target: f64,
+    /// Whether the load is paused at its end.
+    pub paused: bool,
+    /// Requests that fell due.
+    pub offered: u64,
+    /// Requests of which a first byte was written.
+    pub sent: u64,
+    /// Requests answered with a success.
+    pub succeeded: u64,
+    /// Requests answered otherwise, or not at all.
+    pub failed: u64,
+    /// Requests that hit the in-flight cap and never left.
+    pub dropped: u64,
+    /// Requests in flight at its end.
+    pub in_flight: u64,
+    /// The most requests in flight in it.
+    pub in_flight_max: u64,
+    /// Answers by status code.
+    pub status: BTreeMap<u16, u64>,
+    /// Failures by class: `timeout`, `connect`, `reset`, `status 5xx`, …
+    pub errors: BTreeMap<String, u64>,
+    /// Bytes written.
+    pub bytes_sent: u64,
+    /// Bytes read.
+    pub bytes_received: u64,
+    /// Connections opened.
+    pub connections_opened: u64,
+    /// From the due time to the last byte, successes; `None` in a closed loop, which has no due
+    /// times.
+    pub response_time: Option<Histogram>,
+    /// From the first byte written to the last byte read, successes.
+    pub service_time: Option<Histogram>,
+    /// From the due time (open) or first byte written (closed) to the failure, failures.
+    pub failure_time: Option<Histogram>,
+    /// From the due time to the first byte written; `None` in a closed loop.
+    pub send_lag: Option<Histogram>,
+    /// Why we ourselves were the bottleneck in it, if we were.
+    pub client_limited: Option<String>,
+}
+
+impl Interval {
+    /// Requests that were answered or failed.
+    pub const fn completed(&self) -> u64 {
+        self.succeeded + self.failed
+    }
+}
+
+/// An `HdrHistogram` of microseconds (1 µs to 10 min, 3 digits) in its V2 encoding.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Histogram(pub Vec<u8>);
+
+impl std::fmt::Debug for Histogram {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Histogram({} bytes)", self.0.len())
+    }
+}
+
+impl Serialize for Histogram {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use std::fmt::Write as _;
+        let mut hex = String::with_capacity(self.0.len() * 2);
+        for byte in &self.0 {
+            // Writing to a `String` cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+        }
+        serializer.serialize_str(&hex)
+    }
+}
+
+impl<'de> Deserialize<'de> for Histogram {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let hex = String::deserialize(deserializer)?;
+        let digit = |c: u8| char::from(c).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        hex.as_bytes()
+            .chunks(2)
+            .map(|pair| match *pair {
+                [high, low] => Some(digit(high)? << 4 | digit(low)?),
+                _ => None,
+            })
+            .collect::<Option<Vec<u8>>>()
+            .map(Self)
+            .ok_or_else(|| serde::de::Error::custom("a histogram is written as hexadecimal digits"))
+    }
+}

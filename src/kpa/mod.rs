@@ -1,0 +1,1 @@
+//! Knative's autoscaler arithmetic, as pure functions.

@@ -1,0 +1,1 @@
+//! The embedded cluster: speaks only wire protocols.
