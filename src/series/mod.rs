@@ -15,6 +15,5 @@ pub use columns::Column;
 pub use encoding::DecodeError;
 pub use heat::HeatColumn;
 pub use latency::LatencyHistogram;
-pub use ring::Ring;
 pub use steps::Bounds;
 pub use steps::Series;

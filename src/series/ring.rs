@@ -5,63 +5,53 @@ use std::collections::vec_deque;
 
 /// A queue that never holds more than its bound. Memory grows with use, not with the bound.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Ring<T> {
+pub(super) struct Ring<T> {
     items: VecDeque<T>,
     bound: usize,
 }
 
 impl<T> Ring<T> {
     /// A ring for at most `bound` items, at least one.
-    pub fn new(bound: usize) -> Self {
+    pub(super) fn new(bound: usize) -> Self {
         Self { items: VecDeque::new(), bound: bound.max(1) }
     }
 
     /// Adds the newest item; gives the oldest back if there was no room.
-    pub fn push(&mut self, item: T) -> Option<T> {
+    pub(super) fn push(&mut self, item: T) -> Option<T> {
         let oldest = if self.items.len() < self.bound { None } else { self.items.pop_front() };
         self.items.push_back(item);
         oldest
     }
 
-    /// The newest item.
-    pub fn newest(&self) -> Option<&T> {
-        self.items.back()
-    }
-
     /// The newest item, to be changed.
-    pub fn newest_mut(&mut self) -> Option<&mut T> {
+    pub(super) fn newest_mut(&mut self) -> Option<&mut T> {
         self.items.back_mut()
     }
 
     /// How many items there are.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.items.len()
     }
 
     /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
     /// From the oldest to the newest.
-    pub fn iter(&self) -> vec_deque::Iter<'_, T> {
+    pub(super) fn iter(&self) -> vec_deque::Iter<'_, T> {
         self.items.iter()
     }
 
     /// From the item at `idx` (the oldest is 0) to the newest.
-    pub fn iter_from(&self, idx: usize) -> vec_deque::Iter<'_, T> {
+    pub(super) fn iter_from(&self, idx: usize) -> vec_deque::Iter<'_, T> {
         self.items.range(idx.min(self.items.len())..)
     }
 
     /// How many of the oldest items satisfy `is_before`; it must hold for none after the first
     /// for which it does not.
-    pub fn partition_point(&self, is_before: impl FnMut(&T) -> bool) -> usize {
+    pub(super) fn partition_point(&self, is_before: impl FnMut(&T) -> bool) -> usize {
         self.items.partition_point(is_before)
-    }
-
-    /// The item at `idx`; the oldest is 0.
-    pub fn get(&self, idx: usize) -> Option<&T> {
-        self.items.get(idx)
     }
 }
 
@@ -78,7 +68,7 @@ mod tests {
             [None, None, Some(1), Some(2)]
         );
         assert_eq!(ring.iter().copied().collect::<Vec<_>>(), [3, 4]);
-        assert_eq!((ring.len(), ring.newest(), ring.get(0)), (2, Some(&4), Some(&3)));
+        assert_eq!((ring.len(), ring.newest_mut()), (2, Some(&mut 4)));
         assert_eq!(ring.partition_point(|item| *item < 4), 1);
         assert_eq!(ring.iter_from(1).count(), 1);
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Cells;
 use super::Column;
-use super::Ring;
+use super::ring::Ring;
 use crate::units::At;
 
 const TEN_SECONDS: u64 = 10_000_000;
