@@ -156,12 +156,12 @@ impl<R: Read> Reader<R> {
     fn read(&mut self) -> Result<Option<Stamped>, (Damage, usize)> {
         loop {
             let mut head = [0; FRAME_HEAD_LEN];
-            let n_head = self.fill(&mut head)?;
-            if n_head == 0 {
+            let head_len = self.fill(&mut head)?;
+            if head_len == 0 {
                 return Ok(None);
             }
-            if n_head < FRAME_HEAD_LEN {
-                return Err((Damage::CutOff, n_head));
+            if head_len < FRAME_HEAD_LEN {
+                return Err((Damage::CutOff, head_len));
             }
             let [l0, l1, l2, l3, c0, c1, c2, c3] = head;
             let length = [l0, l1, l2, l3];
@@ -174,15 +174,15 @@ impl<R: Read> Reader<R> {
             let mut payload = std::mem::take(&mut self.payload);
             let read = self.input.by_ref().take(len as u64).read_to_end(&mut payload);
             self.payload = payload;
-            let n_read = FRAME_HEAD_LEN + self.payload.len();
+            let frame_len = FRAME_HEAD_LEN + self.payload.len();
             if read.is_err() {
-                return Err((Damage::Unreadable, n_read));
+                return Err((Damage::Unreadable, frame_len));
             }
             if self.payload.len() < len {
-                return Err((Damage::CutOff, n_read));
+                return Err((Damage::CutOff, frame_len));
             }
             if checksum(length, &self.payload) != u32::from_le_bytes([c0, c1, c2, c3]) {
-                return Err((Damage::Corrupt, n_read));
+                return Err((Damage::Corrupt, frame_len));
             }
             let Ok(stamped) = serde_json::from_slice::<Stamped>(&self.payload) else {
                 self.loss.n_unknown += 1;
@@ -190,7 +190,7 @@ impl<R: Read> Reader<R> {
             };
             let is_later = |(seq, at)| seq < stamped.seq && at <= stamped.at;
             if !self.loss.last.is_none_or(is_later) {
-                return Err((Damage::OutOfOrder, n_read));
+                return Err((Damage::OutOfOrder, frame_len));
             }
             self.loss.last = Some((stamped.seq, stamped.at));
             return Ok(Some(stamped));

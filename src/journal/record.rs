@@ -166,13 +166,10 @@ impl Recorder {
     /// Writes what waits, forces it to the disk and ends. Waits for the disk.
     pub fn finish(mut self) -> (Written, Option<Trouble>) {
         self.queue = None;
-        let written = self.thread.take().map(thread::JoinHandle::join);
-        let written = match written {
-            Some(Ok(written)) => written,
-            _ => {
-                let _ = self.shared.cause.set(Cause::Io("the journal's thread ended".to_owned()));
-                Written::default()
-            }
+        let joined = self.thread.take().map(thread::JoinHandle::join);
+        let Some(Ok(written)) = joined else {
+            let _ = self.shared.cause.set(Cause::Io("the journal's thread ended".to_owned()));
+            return (Written::default(), self.trouble());
         };
         (written, self.trouble())
     }
