@@ -52,6 +52,8 @@ struct Page<'a> {
 enum Layer {
     Back,
     Front,
+    /// Boxes a pixel thin, which would be lost at some sizes if they had to have sharp edges.
+    Thin,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,11 +92,11 @@ impl Page<'_> {
             }
             if seen.cell.modifier.contains(Modifier::UNDERLINED) {
                 let line = Area { y: y + 14, h: 1, ..whole };
-                self.boxes.entry((Layer::Front, ink.underline)).or_default().add(line);
+                self.boxes.entry((Layer::Thin, ink.underline)).or_default().add(line);
             }
             if seen.cell.modifier.contains(Modifier::CROSSED_OUT) {
                 let line = Area { y: y + 8, h: 1, ..whole };
-                self.boxes.entry((Layer::Front, ink.front)).or_default().add(line);
+                self.boxes.entry((Layer::Thin, ink.front)).or_default().add(line);
             }
             let mut chars = seen.cell.symbol().chars();
             let (first, is_one) = (chars.next().unwrap_or(' '), chars.next().is_none());
@@ -135,7 +137,8 @@ impl Page<'_> {
             match *shape {
                 Shape::Fill(Area { x, y, w, h }) => {
                     let area = Area { x: left + x, y: top + y, w, h };
-                    self.boxes.entry((Layer::Front, color)).or_default().add(area);
+                    let layer = if w.min(h) == 1 { Layer::Thin } else { Layer::Front };
+                    self.boxes.entry((layer, color)).or_default().add(area);
                 }
                 Shape::Dot { x, y } => {
                     let path = self.strokes.entry((Stroke::Dot, color)).or_default();
@@ -177,12 +180,9 @@ impl Page<'_> {
              xml:space=\"preserve\">\n\
              <rect width=\"{width}\" height=\"{height}\" rx=\"8\" fill=\"{back}\"/>\n"
         );
-        for ((_, color), boxes) in &self.boxes {
-            let (fill, path) = (color.hex(), &boxes.path);
-            let _ = writeln!(
-                svg,
-                "<path fill=\"{fill}\" shape-rendering=\"crispEdges\" d=\"{path}\"/>"
-            );
+        for ((layer, color), boxes) in &self.boxes {
+            let (fill, edges, path) = (color.hex(), layer.edges(), &boxes.path);
+            let _ = writeln!(svg, "<path fill=\"{fill}\"{edges} d=\"{path}\"/>");
         }
         for ((stroke, color), path) in &self.strokes {
             let (stroke, color) = (stroke.style(), color.hex());
@@ -191,6 +191,17 @@ impl Page<'_> {
         svg.push_str(&self.texts);
         svg.push_str("</svg>\n");
         svg
+    }
+}
+
+// === impl Layer ===
+
+impl Layer {
+    const fn edges(self) -> &'static str {
+        match self {
+            Self::Back | Self::Front => " shape-rendering=\"crispEdges\"",
+            Self::Thin => "",
+        }
     }
 }
 
@@ -303,10 +314,7 @@ mod tests {
         let picture =
             picture(&[("───", blue), ("⠁", blue), ("╭", blue), ("░", blue.bg(Color::Red))]);
         assert!(!picture.contains("<text"), "{picture}");
-        assert!(
-            picture
-                .contains("fill=\"#0000ff\" shape-rendering=\"crispEdges\" d=\"M12 20h24v1h-24z\"")
-        );
+        assert!(picture.contains("fill=\"#0000ff\" d=\"M12 20h24v1h-24z\""));
         assert!(picture.contains("d=\"M14 30h0\""), "{picture}");
         assert!(picture.contains("d=\"M12 44m4.5 16v-4q0-3.5 3.5-3.5\""), "{picture}");
         assert!(picture.contains("fill=\"#a8477a\""), "a quarter blue on red: {picture}");
