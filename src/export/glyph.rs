@@ -256,6 +256,10 @@ mod tests {
             assert_eq!(area(c), n, "{c}");
         }
         assert_eq!((raster('▗')[15].as_str(), raster('▗')[7].as_str()), ("....####", "........"));
+        // BLOCK SEXTANT-235 comes after the left half, which has no code of its own.
+        let sextant = raster('\u{1fb14}');
+        let rows = [sextant[0].as_str(), sextant[8].as_str(), sextant[15].as_str()];
+        assert_eq!(rows, ["....####", "####....", "####...."]);
         assert_eq!((raster('▌')[0].as_str(), raster('▐')[0].as_str()), ("####....", "....####"));
     }
 

@@ -44,8 +44,9 @@ fn is_secret(name: &str) -> bool {
     SECRET.iter().any(|part| name.contains(part))
 }
 
-/// `http://user:password@host/` without `user:password`.
-fn without_user(text: String) -> String {
+/// `http://user:password@host/` without `user:password`; other text as it is.
+#[must_use]
+pub fn without_user(text: String) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return text };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
     match authority.rsplit_once('@') {
