@@ -1,0 +1,1 @@
+//! From what the decider wants to replicas.
