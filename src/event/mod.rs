@@ -33,6 +33,8 @@ pub struct Stamped {
 pub enum Event {
     /// The run begins; always the first.
     Began(Box<run::Began>),
+    /// The target of the load was found.
+    Found(run::Found),
     /// A stage of the plan begins.
     Stage(run::Stage),
     /// The load was changed, by a person or for safety.

@@ -1,1 +1,3 @@
 //! A run for other people and other tools.
+
+pub mod summary;
