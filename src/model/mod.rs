@@ -363,3 +363,6 @@ impl Model {
 fn name_of(namespace: &str, name: &str) -> Name {
     Name { namespace: namespace.to_owned(), name: name.to_owned() }
 }
+
+#[cfg(test)]
+mod tests;
