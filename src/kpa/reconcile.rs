@@ -182,6 +182,11 @@ impl Status {
 // === impl Gate ===
 
 impl Gate {
+    /// Whether it was asked for and found that the activator stands before an inactive revision.
+    pub const fn is_backed(self) -> bool {
+        matches!(self, Self::Idle | Self::Retained(..) | Self::FastPath(_) | Self::Wait(_))
+    }
+
     /// Whether the scale is applied, and not only wished for.
     const fn applies(self) -> bool {
         match self {

@@ -26,6 +26,7 @@ use crate::kpa::reconcile::reconcile;
 use crate::kpa::sample::sample_size;
 use crate::kpa::window::Windows;
 use crate::sim::autoscaler_log::Log;
+use crate::sim::autoscaler_log::Reconciled;
 use crate::units::Anchor;
 use crate::units::At;
 
@@ -353,7 +354,14 @@ impl RevisionAutoscaler {
             proxying_since: view.proxying_since,
         };
         let outcome = reconcile(&self.config, &self.status, &seen, now);
-        let lines = self.log.reconciled(&self.config, &self.status, &seen, &outcome, view, now);
+        let told = Reconciled {
+            config: &self.config,
+            status: &self.status,
+            seen: &seen,
+            outcome: &outcome,
+            view,
+        };
+        let lines = self.log.reconciled(now, &told);
         effects.extend(lines.into_iter().map(Effect::Log));
         self.apply(now, view, &outcome, effects);
     }

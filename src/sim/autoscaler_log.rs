@@ -26,8 +26,19 @@ pub(crate) struct Log {
     key: String,
 }
 
+/// All about a reconciliation.
+#[derive(Debug)]
+pub(crate) struct Reconciled<'a> {
+    pub(crate) config: &'a Config,
+    /// The status before it.
+    pub(crate) status: &'a Status,
+    pub(crate) seen: &'a Seen,
+    pub(crate) outcome: &'a Outcome,
+    pub(crate) view: &'a ClusterView,
+}
+
 /// Where a line comes from in Knative 1.23.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 enum Caller {
     Decider,
     Scaler,
@@ -69,26 +80,14 @@ impl Log {
         lines.into_iter().flatten()
     }
 
-    /// The lines of a reconciliation; `status` is the one before it.
-    pub(crate) fn reconciled(
-        &self,
-        config: &Config,
-        status: &Status,
-        seen: &Seen,
-        outcome: &Outcome,
-        view: &ClusterView,
-        now: At,
-    ) -> Vec<String> {
+    /// The lines of a reconciliation that took place at `now`.
+    pub(crate) fn reconciled(&self, now: At, told: &Reconciled<'_>) -> Vec<String> {
+        let Reconciled { config, status, seen, outcome, view } = told;
         let want = or_unknown(outcome.want);
         let ebc = seen.excess_burst_capacity;
         let mut lines = Vec::new();
-        let is_probed = status.is_inactive() && config.scraped();
-        if is_probed
-            && matches!(
-                outcome.gate,
-                Gate::Idle | Gate::FastPath(_) | Gate::Wait(_) | Gate::Retained(..)
-            )
-        {
+        // With an unlimited burst capacity the activator is not probed for.
+        if config.scraped() && outcome.gate.is_backed() {
             lines.push((Caller::Scaler, "Probing activator = true, err = <nil>".to_owned()));
         }
         lines.extend(gate(outcome.gate).map(|message| (Caller::Scaler, message)));
@@ -178,4 +177,24 @@ fn go(span: Duration) -> String {
     let rest = Duration::new(secs % 60, span.subsec_nanos());
     let _ = write!(text, "{}s", rest.as_secs_f64());
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_printed_as_go_prints_them() {
+        for (micros, text) in [
+            (0, "0s"),
+            (1500, "1.5ms"),
+            (300_000, "300ms"),
+            (16_621_611, "16.621611s"),
+            (60_000_000, "1m0s"),
+            (90_500_000, "1m30.5s"),
+            (3_600_000_000, "1h0m0s"),
+        ] {
+            assert_eq!(go(Duration::from_micros(micros)), text);
+        }
+    }
 }
