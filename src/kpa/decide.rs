@@ -122,6 +122,11 @@ impl Memory {
         self.panic_since
     }
 
+    /// The most pods wanted in this panic; 0 after a panic.
+    pub const fn max_panic_pods(&self) -> u32 {
+        self.max_panic_pods
+    }
+
     fn turn(&mut self, config: &Config, over: bool, now: At) -> Turn {
         match self.panic_since {
             None if over => {

@@ -1,1 +1,4 @@
 //! The embedded cluster: speaks only wire protocols.
+
+pub mod autoscaler;
+mod autoscaler_log;
