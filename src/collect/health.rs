@@ -55,6 +55,38 @@ impl Trouble {
     }
 }
 
+/// What came of one round of readings.
+#[derive(Debug, Default)]
+pub(crate) struct Round {
+    /// Answers that were understood.
+    pub(crate) n_ok: u64,
+    /// Readings that failed.
+    pub(crate) n_failed: u64,
+    /// Lines that nobody understood.
+    pub(crate) n_not_understood: u64,
+    /// The longest time that an answer took.
+    pub(crate) latency: Option<Duration>,
+    /// The last failure.
+    pub(crate) trouble: Option<Trouble>,
+}
+
+impl Round {
+    /// Counts one reading that took `latency`.
+    pub(crate) fn count(&mut self, outcome: Result<u64, Trouble>, latency: Duration) {
+        match outcome {
+            Ok(n_not_understood) => {
+                self.n_ok += 1;
+                self.n_not_understood += n_not_understood;
+                self.latency = self.latency.max(Some(latency));
+            }
+            Err(trouble) => {
+                self.n_failed += 1;
+                self.trouble = Some(trouble);
+            }
+        }
+    }
+}
+
 // === impl Health ===
 
 impl Health {
@@ -86,6 +118,35 @@ impl Health {
         self.tell().await;
     }
 
+    /// What came of one round of several readings. An empty round says nothing.
+    pub(crate) async fn round(&mut self, round: Round) {
+        let n_read = round.n_ok + round.n_failed;
+        self.report.samples += round.n_ok;
+        self.report.not_understood += round.n_not_understood;
+        self.report.latency = round.latency.or(self.report.latency);
+        match round.trouble {
+            Some(trouble) if round.n_ok == 0 => {
+                self.report.errors += round.n_failed - 1;
+                self.trouble(trouble).await;
+                return;
+            }
+            Some(trouble) => {
+                self.report.errors += round.n_failed;
+                self.report.state = State::Ok;
+                let reason = format!("{} of {n_read} failed: {}", round.n_failed, trouble.reason);
+                self.report.reason = clean(&reason, MAX_REASON);
+                self.report.remedy = trouble.remedy;
+            }
+            None if 0 < round.n_ok => {
+                self.report.state = State::Ok;
+                self.report.reason.clear();
+                self.report.remedy.clear();
+            }
+            None => {}
+        }
+        self.tell().await;
+    }
+
     /// It rests, and that is as it should be.
     pub(crate) async fn resting(&mut self, reason: &str) {
         self.report.state = State::Ok;
@@ -101,11 +162,6 @@ impl Health {
         self.report.remedy = trouble.remedy;
         self.report.errors += 1;
         self.tell().await;
-    }
-
-    /// Fields that nobody understood.
-    pub(crate) fn not_understood(&mut self, n: u64) {
-        self.report.not_understood += n;
     }
 
     /// Tells if something changed, or if it has been quiet for a while.
