@@ -1,6 +1,5 @@
 //! Autoscaler, activators and queue-proxies: what to read of each, and what it means.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -110,11 +109,20 @@ impl Common {
         Trouble::failing(format!("{}: {error}", pod.name))
     }
 
-    fn no_pod(&self, component: &str) -> Trouble {
-        Trouble::absent(
-            format!("no running {component} pod is known in {}", self.system),
-            format!("kubectl -n {} get pods -l app={component}", self.system),
-        )
+    /// One target a pod; none is a trouble, once all pods are known.
+    fn pods(
+        &self,
+        names: impl Iterator<Item = String>,
+        component: &str,
+    ) -> Result<Vec<Target>, Trouble> {
+        let targets: Vec<_> = names.map(|name| self.pod(&name)).collect();
+        if targets.is_empty() && self.roster.is_complete() {
+            return Err(Trouble::absent(
+                format!("no running {component} pod is known in {}", self.system),
+                format!("kubectl -n {} get pods -l app={component}", self.system),
+            ));
+        }
+        Ok(targets)
     }
 }
 
@@ -133,20 +141,11 @@ impl Meaning for AutoscalerMetrics {
         if let Some(target) = self.common.by_url() {
             return Ok(vec![target]);
         }
-        let names: BTreeSet<String> = match &*self.owners.borrow() {
-            Some(owners) => owners.pods().into_iter().map(str::to_owned).collect(),
-            None => self
-                .common
-                .roster
-                .component(&self.common.system, "autoscaler")
-                .into_iter()
-                .map(|pod| pod.id.name)
-                .collect(),
-        };
-        if names.is_empty() {
-            return Err(self.common.no_pod("autoscaler"));
+        if let Some(owners) = &*self.owners.borrow() {
+            return self.common.pods(owners.pods().into_iter().map(str::to_owned), "autoscaler");
         }
-        Ok(names.iter().map(|name| self.common.pod(name)).collect())
+        let pods = self.common.roster.component(&self.common.system, "autoscaler");
+        self.common.pods(pods.into_iter().map(|pod| pod.id.name), "autoscaler")
     }
 
     fn take(&mut self, mut reading: Reading) -> Result<u64, Trouble> {
@@ -187,10 +186,7 @@ impl Meaning for ActivatorMetrics {
             return Ok(vec![target]);
         }
         let pods = self.0.roster.component(&self.0.system, "activator");
-        if pods.is_empty() {
-            return Err(self.0.no_pod("activator"));
-        }
-        Ok(pods.iter().map(|pod| self.0.pod(&pod.id.name)).collect())
+        self.0.pods(pods.into_iter().map(|pod| pod.id.name), "activator")
     }
 
     fn take(&mut self, mut reading: Reading) -> Result<u64, Trouble> {

@@ -35,7 +35,7 @@ pub(crate) enum Door {
 
 /// Why there is no body.
 #[derive(Debug, Error)]
-pub enum FetchError {
+pub(crate) enum FetchError {
     /// It took too long.
     #[error("no answer within {} s", .0.as_secs())]
     Deadline(Duration),
@@ -69,12 +69,12 @@ fn status_text(status: &kube::core::Status) -> String {
 
 impl FetchError {
     /// Whether the API server said that we may not.
-    pub fn is_denied(&self) -> bool {
+    pub(crate) fn is_denied(&self) -> bool {
         matches!(self, Self::Api(status) if matches!(status.code, 401 | 403))
     }
 
     /// Whether there is no such thing.
-    pub fn is_not_found(&self) -> bool {
+    pub(crate) fn is_not_found(&self) -> bool {
         match self {
             Self::Api(status) => status.code == 404,
             Self::Status { code, .. } => *code == 404,
@@ -83,7 +83,7 @@ impl FetchError {
     }
 
     /// Whether nothing listens there.
-    pub fn is_refused(&self) -> bool {
+    pub(crate) fn is_refused(&self) -> bool {
         match self {
             Self::Api(status) => status.message.contains("connection refused"),
             Self::Status { text, .. } | Self::Transport(text) => {
