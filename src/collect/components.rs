@@ -31,7 +31,9 @@ const METRICS_PORT: u16 = 9090;
 const USER_METRICS_PORT: u16 = 9091;
 /// The most queue-proxies that are read in one round; of more, each round another part.
 pub(crate) const MAX_QUEUE_PROXIES: usize = 20;
-/// How long a queue-proxy's text is left alone once it was not there.
+/// How often the queue-proxies' texts are read: they say less than the Stat and cost more.
+const TEXT_EVERY: Duration = Duration::from_secs(5);
+/// How long the texts are left alone once they were not there.
 const TEXT_AGAIN_AFTER: Duration = Duration::from_secs(30);
 
 /// What turns the metrics on. The control plane reads the setting only when it starts.
@@ -221,6 +223,9 @@ impl Meaning for QueueProxies {
         let focus = self.focus.borrow().clone().map(|name| (name.namespace, name.name));
         let pods = self.common.roster.of_revisions(focus.as_ref());
         let wants_text = self.text_after <= self.clock.at();
+        if wants_text && !pods.is_empty() {
+            self.text_after = self.clock.at() + TEXT_EVERY;
+        }
         let n_read = pods.len().min(MAX_QUEUE_PROXIES);
         let first_pod = if n_read < pods.len() { self.next_pod } else { 0 };
         self.next_pod = first_pod.wrapping_add(n_read);
