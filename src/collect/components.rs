@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::event::Event;
 use crate::event::cluster::Name;
 use crate::event::scaler::QueueProxy;
+use crate::event::source::State;
 use crate::units::At;
 
 use super::exposition;
@@ -33,6 +34,8 @@ const USER_METRICS_PORT: u16 = 9091;
 pub(crate) const MAX_QUEUE_PROXIES: usize = 20;
 /// How often the queue-proxies' texts are read: they say less than the Stat and cost more.
 const TEXT_EVERY: Duration = Duration::from_secs(5);
+/// How long the autoscaler's metrics may fail before its log is followed instead.
+const SILENT_AFTER: Duration = Duration::from_secs(5);
 /// How long the texts are left alone once they were not there.
 const TEXT_AGAIN_AFTER: Duration = Duration::from_secs(30);
 
@@ -136,6 +139,8 @@ pub(crate) struct AutoscalerMetrics {
     pub(crate) owners: watch::Receiver<Option<Owners>>,
     /// Whether the metrics tell of panic; `None` until it is known.
     pub(crate) speaks: watch::Sender<Option<bool>>,
+    /// Since when no reading was understood.
+    pub(crate) silent_since: Option<At>,
 }
 
 impl Meaning for AutoscalerMetrics {
@@ -155,12 +160,15 @@ impl Meaning for AutoscalerMetrics {
             Ok(text) => text,
             Err(trouble) => {
                 // A hiccup says nothing about whether there are metrics.
-                if trouble.state != crate::event::source::State::Failing {
+                let silent_since = *self.silent_since.get_or_insert(reading.at);
+                if trouble.state != State::Failing || SILENT_AFTER <= reading.at.since(silent_since)
+                {
                     self.speaks.send_replace(Some(false));
                 }
                 return Err(trouble);
             }
         };
+        self.silent_since = None;
         self.speaks.send_replace(Some(true));
         let pod = &reading.target.pod.name;
         let (readings, n_not_understood) = knative::autoscalers(&text, pod, reading.at);

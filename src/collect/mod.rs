@@ -223,7 +223,7 @@ impl Workshop<'_> {
         let mut health = self.health("autoscaler metrics");
         let (door, common) =
             self.door(&mut health, (common, spec.interval), spec.autoscaler_url.as_ref());
-        let meaning = components::AutoscalerMetrics { common, owners, speaks };
+        let meaning = components::AutoscalerMetrics { common, owners, speaks, silent_since: None };
         let (interval, clock) = (spec.interval, self.clock);
         self.supervisor.spawn("autoscaler metrics", |stop| {
             scrape::run(meaning, (door, interval), health, clock, stop)
@@ -275,6 +275,7 @@ impl Workshop<'_> {
             roster,
             speaks,
             sender: self.sender.clone(),
+            clock: self.clock,
             health,
         };
         self.supervisor.spawn("autoscaler log", |stop| log.run(stop));

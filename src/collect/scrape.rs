@@ -238,7 +238,7 @@ mod tests {
         let (_owners_in, owners) = watch::channel(None);
         let (mut bus, _task) = scrape(
             (roster(["a".to_owned()], "autoscaler"), None),
-            |common, _| AutoscalerMetrics { common, owners, speaks: speaks_in },
+            |common, _| AutoscalerMetrics { common, owners, speaks: speaks_in, silent_since: None },
             |_, _| Answer::status(503, REFUSED),
         );
         let (_, reports) = said(&mut bus, 5).await;
@@ -280,7 +280,7 @@ mod tests {
         let _leases = tasks::spawn(leases.run(CancellationToken::new()));
         let (mut bus, _task) = scrape(
             (roster(["old", "new"].map(str::to_owned), "autoscaler"), None),
-            |common, _| AutoscalerMetrics { common, owners, speaks: speaks_in },
+            |common, _| AutoscalerMetrics { common, owners, speaks: speaks_in, silent_since: None },
             world,
         );
         let pods = |facts: &[Event]| {
