@@ -154,7 +154,7 @@ fn bucket<'a>(buckets: impl Iterator<Item = &'a String>, key: &str) -> Option<&'
         let mut seed = format!("{bucket}{key}");
         let mut hash = fnv1a(&seed);
         while angles.contains_key(&(hash % CIRCLE)) {
-            seed.push_str(&format!("{hash:x}"));
+            seed = format!("{seed}{hash:x}");
             hash = fnv1a(&seed);
         }
         angles.insert(hash % CIRCLE, bucket);
