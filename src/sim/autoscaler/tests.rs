@@ -27,7 +27,7 @@ impl World {
             seed: 7,
         };
         Self {
-            scaler: RevisionAutoscaler::new(config, began),
+            scaler: RevisionAutoscaler::new(config, &began),
             now: At::ZERO,
             replicas,
             pods: vec![At::from(STARTUP); usize::try_from(replicas).unwrap()],

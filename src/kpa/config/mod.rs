@@ -12,15 +12,15 @@ use serde::Serialize;
 
 use crate::units::parse_go_duration;
 
-use super::cluster::Cluster;
-use super::cluster::ClusterError;
-use super::cluster::LEAST_TARGET;
-use super::cluster::is_burst;
-use super::cluster::is_window;
-use super::cluster::number;
-use super::cluster::scale;
-use super::window::Aggregation;
-use super::window::LONGEST_WINDOW;
+use crate::kpa::cluster::Cluster;
+use crate::kpa::cluster::ClusterError;
+use crate::kpa::cluster::LEAST_TARGET;
+use crate::kpa::cluster::is_burst;
+use crate::kpa::cluster::is_window;
+use crate::kpa::cluster::number;
+use crate::kpa::cluster::scale;
+use crate::kpa::window::Aggregation;
+use crate::kpa::window::LONGEST_WINDOW;
 
 /// Knative's own utilisation for requests a second; no key sets it.
 const RPS_UTILIZATION: f64 = 0.7;
@@ -83,6 +83,17 @@ pub enum Metric {
     Concurrency,
     /// Requests a second.
     Rps,
+}
+
+/// The burst that pods must be able to take without the activator.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Burst {
+    /// -1: no capacity is enough, the activator is always in the path.
+    Unlimited,
+    /// 0: the activator is in the path only at zero.
+    None,
+    /// So many in the metric.
+    Of(f64),
 }
 
 /// Where a value comes from.
@@ -446,7 +457,19 @@ impl Default for Config {
 impl Config {
     /// Whether the pods are scraped: not when all requests pass the activator, which reports them.
     pub fn scraped(&self) -> bool {
-        self.target_burst_capacity != -1.0
+        self.burst() != Burst::Unlimited
+    }
+
+    /// What `target_burst_capacity` says.
+    pub fn burst(&self) -> Burst {
+        let burst = self.target_burst_capacity;
+        if burst < 0.0 {
+            Burst::Unlimited
+        } else if 0.0 < burst {
+            Burst::Of(burst)
+        } else {
+            Burst::None
+        }
     }
 
     /// `min-scale` where it is in force: unreachable revisions have none.

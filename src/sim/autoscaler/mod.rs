@@ -25,10 +25,13 @@ use crate::kpa::reconcile::Status;
 use crate::kpa::reconcile::reconcile;
 use crate::kpa::sample::sample_size;
 use crate::kpa::window::Windows;
-use crate::sim::autoscaler_log::Log;
-use crate::sim::autoscaler_log::Reconciled;
 use crate::units::Anchor;
 use crate::units::At;
+
+use self::log::Log;
+use self::log::Reconciled;
+
+mod log;
 
 /// Knative scrapes each second.
 const SCRAPE_PERIOD: Duration = Duration::from_secs(1);
@@ -168,7 +171,7 @@ pub struct RevisionAutoscaler {
 
 impl RevisionAutoscaler {
     /// The autoscaler of a revision whose `PodAutoscaler` has just been made.
-    pub fn new(config: Config, began: Began) -> Self {
+    pub fn new(config: Config, began: &Began) -> Self {
         let mut rng = SmallRng::seed_from_u64(began.seed);
         let mut phase = |period: Duration| began.at + period.mul_f64(rng.random_range(0.0..1.0));
         let (next_scrape, next_tick) = (phase(SCRAPE_PERIOD), phase(TICK_PERIOD));

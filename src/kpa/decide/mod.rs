@@ -4,9 +4,9 @@
 
 use crate::units::At;
 
-use super::Config;
-use super::burst::excess_burst_capacity;
-use super::window::MaxWindow;
+use crate::kpa::Config;
+use crate::kpa::burst::excess_burst_capacity;
+use crate::kpa::window::MaxWindow;
 
 /// What a tick sees.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
-use super::Config;
-use super::Decision;
-use super::config::Metric;
-use super::decide::PanicLine;
-use super::decide::Turn;
-use super::decide::panic_line;
+use crate::kpa::Config;
+use crate::kpa::Decision;
+use crate::kpa::config::Metric;
+use crate::kpa::decide::PanicLine;
+use crate::kpa::decide::Turn;
+use crate::kpa::decide::panic_line;
 
 /// A part of the sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
