@@ -3,7 +3,7 @@
 //! The fixtures are outputs of Knative 1.23's decider, windows and sample size. Another file of
 //! decisions can be named in `RAMPSCOPE_DECISIONS`. All must agree, to the last tick.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and tell")]
 
 use std::env;
 use std::fs;
@@ -257,7 +257,8 @@ struct Delayed {
     delay_s: u64,
     granularity_s: u64,
     tick_values: Vec<u32>,
-    delayed: Vec<u32>,
+    #[serde(rename = "delayed")]
+    expected: Vec<u32>,
 }
 
 #[test]
@@ -272,7 +273,7 @@ fn every_delayed_scale_is_knatives() {
             delayed.push(window.record(now, value));
             now = now + Duration::from_secs(case.granularity_s);
         }
-        assert_eq!(delayed, case.delayed, "{} s", case.delay_s);
+        assert_eq!(delayed, case.expected, "{} s", case.delay_s);
     }
 }
 

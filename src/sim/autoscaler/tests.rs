@@ -27,7 +27,7 @@ impl World {
             seed: 7,
         };
         Self {
-            scaler: RevisionAutoscaler::new(config, began),
+            scaler: RevisionAutoscaler::new(config, &began),
             now: At::ZERO,
             replicas,
             pods: vec![At::from(STARTUP); usize::try_from(replicas).unwrap()],
@@ -216,17 +216,18 @@ fn many_pods_are_sampled_and_scaled_up() {
         ..Sample::default()
     };
     world.scaler.record_scrape(At::from_secs(1), &[sample; 9], 20);
-    let observed = world.scaler.concurrency.observed(At::from_secs(1), true).unwrap();
+    let observed =
+        world.scaler.collector.observed(world.scaler.config(), At::from_secs(1)).unwrap();
     assert!((observed.stable - 60.0).abs() < 1e-9, "{observed:?}");
 }
 
 #[test]
 fn periods_keep_their_phase() {
     let mut world = World::new(Config::default(), 1);
-    let (scrape, tick) = (world.scaler.next_scrape, world.scaler.next_tick);
+    let (scrape, tick) = (world.scaler.collector.next_scrape(), world.scaler.next_tick);
     world.run(60, 1.0);
     let micros = |at: At| at.as_micros();
-    assert_eq!((micros(world.scaler.next_scrape) - micros(scrape)) % 1_000_000, 0);
+    assert_eq!((micros(world.scaler.collector.next_scrape()) - micros(scrape)) % 1_000_000, 0);
     assert_eq!((micros(world.scaler.next_tick) - micros(tick)) % 2_000_000, 0);
     assert!(world.now < world.scaler.next_tick);
 }
