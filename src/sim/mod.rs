@@ -4,15 +4,23 @@
 //! tokio, so that a cluster can live through hours of virtual time in a test.
 
 pub(crate) mod activator;
+pub mod backstage;
+pub mod columns;
+pub(crate) mod furnish;
 pub(crate) mod gateway;
 pub(crate) mod h2c;
 pub(crate) mod histogram;
+pub(crate) mod kubelet;
 pub(crate) mod plane;
 pub(crate) mod pod;
 pub(crate) mod queue_proxy;
+pub mod resources;
 pub(crate) mod revision;
 pub mod spec;
 pub mod stamp;
 pub mod stat;
+pub mod status;
+pub mod store;
 pub mod task;
 pub(crate) mod workload;
+pub(crate) mod world;

@@ -91,6 +91,11 @@ impl Plane {
         self.rng.borrow_mut().random_range(0..n)
     }
 
+    /// A seed for somebody else's randomness.
+    pub(crate) fn seed(&self) -> u64 {
+        self.rng.borrow_mut().random()
+    }
+
     /// Serves a request: the host as the client sent it, path and query.
     pub(crate) async fn serve(&self, host: &str, path: &str) -> Reply {
         let Some(revision) = self.find(host) else { return Reply::Refused(404, "") };

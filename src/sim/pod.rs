@@ -7,6 +7,8 @@ use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use crate::clock::Clock;
 use crate::sim::queue_proxy::QueueProxy;
 use crate::sim::queue_proxy::Refusal;
@@ -39,6 +41,8 @@ pub(crate) struct Pod {
     pub(crate) ready_since: Cell<Option<At>>,
     /// When its node took it on.
     pub(crate) started: Cell<Option<At>>,
+    /// It was deleted.
+    pub(crate) stop: Notify,
     clock: Clock,
 }
 
@@ -82,6 +86,7 @@ impl Pod {
             stage: Cell::new(Stage::Pending),
             ready_since: Cell::new(None),
             started: Cell::new(None),
+            stop: Notify::new(),
             clock,
         }
     }
