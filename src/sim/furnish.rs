@@ -91,6 +91,9 @@ pub(crate) fn start_pod(
     });
     let now = world.now();
     let node_idx = world.plane.below(world.spec.n_nodes.max(1) as usize);
+    let conditions = ["PodScheduled", "Initialized", "ContainersReady", "Ready"].map(|kind| {
+        json!({ "type": kind, "status": "True", "lastProbeTime": null, "lastTransitionTime": now })
+    });
     let mut pod = json!({
         "metadata": {
             "generateName": format!("{prefix}-"), "namespace": namespace, "labels": labels,
@@ -103,9 +106,7 @@ pub(crate) fn start_pod(
             "phase": "Running", "startTime": now, "qosClass": "Burstable",
             "podIP": address.to_string(), "podIPs": [{ "ip": address.to_string() }],
             "hostIP": node_address(node_idx).to_string(),
-            "conditions": ["PodScheduled", "Initialized", "ContainersReady", "Ready"].map(|kind| {
-                json!({ "type": kind, "status": "True", "lastProbeTime": null, "lastTransitionTime": now })
-            }),
+            "conditions": conditions,
             "containerStatuses": [running(&container, &now, true)],
         },
     });
@@ -131,7 +132,8 @@ pub(crate) fn start_pod(
 pub(crate) fn replace_pod(world: &World, app: &str) -> Option<Rc<SystemPod>> {
     let (_, ports) = COMPONENTS.into_iter().find(|(name, _)| *name == app)?;
     let sets = world.store.borrow().list(&resources::REPLICA_SETS, Some(SYSTEM));
-    let owner = sets.into_iter().find(|set| set["spec"]["selector"]["matchLabels"]["app"] == app)?;
+    let owner =
+        sets.into_iter().find(|set| set["spec"]["selector"]["matchLabels"]["app"] == app)?;
     start_pod(world, SYSTEM, app, ports, Some(&owner))
 }
 
@@ -160,10 +162,14 @@ fn add(world: &World, resource: &'static resources::Resource, object: Value) -> 
 }
 
 fn namespace_object(world: &World, name: &str) {
-    add(world, &resources::NAMESPACES, json!({
-        "metadata": { "name": name, "labels": { "kubernetes.io/metadata.name": name } },
-        "spec": { "finalizers": ["kubernetes"] }, "status": { "phase": "Active" },
-    }));
+    add(
+        world,
+        &resources::NAMESPACES,
+        json!({
+            "metadata": { "name": name, "labels": { "kubernetes.io/metadata.name": name } },
+            "spec": { "finalizers": ["kubernetes"] }, "status": { "phase": "Active" },
+        }),
+    );
 }
 
 fn node_object(world: &World, node_idx: u32) -> Value {
@@ -232,7 +238,10 @@ fn config_maps(world: &World) {
         ("config-autoscaler", autoscaler),
         ("config-observability", observability),
         ("config-domain", domain),
-        ("config-network", json_map(&[("ingress-class", "kourier.ingress.networking.knative.dev")])),
+        (
+            "config-network",
+            json_map(&[("ingress-class", "kourier.ingress.networking.knative.dev")]),
+        ),
         ("config-features", Map::new()),
         ("config-defaults", Map::new()),
         ("config-logging", Map::new()),
@@ -274,24 +283,33 @@ fn component(world: &World, app: &str, ports: &[(&str, u16)], n: u32) {
         "spec": { "containers": [{ "name": app, "image": format!("registry.sim.test/{app}:v{VERSION}") }] },
     });
     let spec = json!({ "replicas": n, "selector": selector, "template": template });
-    let Some(deployment) = add(world, &resources::DEPLOYMENTS, json!({
-        "metadata": { "name": app, "namespace": SYSTEM, "labels": labels },
-        "spec": spec, "status": status,
-    })) else {
+    let Some(deployment) = add(
+        world,
+        &resources::DEPLOYMENTS,
+        json!({
+            "metadata": { "name": app, "namespace": SYSTEM, "labels": labels },
+            "spec": spec, "status": status,
+        }),
+    ) else {
         return;
     };
-    let hash = format!("{}{}", world.store.borrow_mut().suffix(), world.store.borrow_mut().suffix());
-    let Some(set) = add(world, &resources::REPLICA_SETS, json!({
-        "metadata": {
-            "name": format!("{app}-{hash}"), "namespace": SYSTEM, "labels": { "app": app },
-            "ownerReferences": [owner_reference(&deployment)],
-        },
-        "spec": spec,
-        "status": {
-            "observedGeneration": 1, "replicas": n, "fullyLabeledReplicas": n, "readyReplicas": n,
-            "availableReplicas": n,
-        },
-    })) else {
+    let hash =
+        format!("{}{}", world.store.borrow_mut().suffix(), world.store.borrow_mut().suffix());
+    let Some(set) = add(
+        world,
+        &resources::REPLICA_SETS,
+        json!({
+            "metadata": {
+                "name": format!("{app}-{hash}"), "namespace": SYSTEM, "labels": { "app": app },
+                "ownerReferences": [owner_reference(&deployment)],
+            },
+            "spec": spec,
+            "status": {
+                "observedGeneration": 1, "replicas": n, "fullyLabeledReplicas": n, "readyReplicas": n,
+                "availableReplicas": n,
+            },
+        }),
+    ) else {
         return;
     };
     for _ in 0..n {
@@ -300,14 +318,20 @@ fn component(world: &World, app: &str, ports: &[(&str, u16)], n: u32) {
     let service = if app == "activator" { "activator-service" } else { app };
     let ports: Vec<_> = ports
         .iter()
-        .map(|(name, port)| json!({
-            "name": format!("http-{name}"), "port": port, "targetPort": port, "protocol": "TCP",
-        }))
+        .map(|(name, port)| {
+            json!({
+                "name": format!("http-{name}"), "port": port, "targetPort": port, "protocol": "TCP",
+            })
+        })
         .collect();
-    add(world, &resources::SERVICES, json!({
-        "metadata": { "name": service, "namespace": SYSTEM, "labels": labels },
-        "spec": { "type": "ClusterIP", "clusterIP": "10.43.0.9", "selector": { "app": app }, "ports": ports },
-    }));
+    add(
+        world,
+        &resources::SERVICES,
+        json!({
+            "metadata": { "name": service, "namespace": SYSTEM, "labels": labels },
+            "spec": { "type": "ClusterIP", "clusterIP": "10.43.0.9", "selector": { "app": app }, "ports": ports },
+        }),
+    );
 }
 
 /// The lease, held by `holder`.

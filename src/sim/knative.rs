@@ -108,11 +108,7 @@ fn first_configuration(world: &World, service: &Value) -> Result<Value, Status> 
     Ok(configuration)
 }
 
-fn add_revision(
-    world: &Rc<World>,
-    service: &Value,
-    configuration: &Value,
-) -> Result<(), Status> {
+fn add_revision(world: &Rc<World>, service: &Value, configuration: &Value) -> Result<(), Status> {
     let (namespace, of) = (meta_text(service, "namespace"), meta_text(service, "name"));
     let generation = configuration["metadata"]["generation"].as_u64().unwrap_or(1);
     let template = &configuration["spec"]["template"];
@@ -175,15 +171,20 @@ fn deploy(world: &Rc<World>, service: &str, revision: &Value) -> Result<(), Stat
     let initial = replicas::initial(&config);
 
     let deployment = world.create(&resources::DEPLOYMENTS, parts.deployment(0))?;
-    let hash = format!("{}{}", world.store.borrow_mut().suffix(), world.store.borrow_mut().suffix());
-    let set =
-        world.create(&resources::REPLICA_SETS, parts.replica_set(&deployment, &hash, 0))?;
+    let hash =
+        format!("{}{}", world.store.borrow_mut().suffix(), world.store.borrow_mut().suffix());
+    let set = world.create(&resources::REPLICA_SETS, parts.replica_set(&deployment, &hash, 0))?;
     let autoscaler = world.create(&resources::POD_AUTOSCALERS, parts.pod_autoscaler())?;
     let windows = (config.stable_window.as_nanos(), config.panic_window.as_nanos());
-    world.create(&resources::METRICS_OF_REVISIONS, parts.metric(&autoscaler, windows, config.scraped()))?;
+    world.create(
+        &resources::METRICS_OF_REVISIONS,
+        parts.metric(&autoscaler, windows, config.scraped()),
+    )?;
     let n_activators = crate::kpa::burst::n_activators(&config, 0);
-    let sks = world
-        .create(&resources::SERVERLESS_SERVICES, parts.serverless_service(&autoscaler, n_activators))?;
+    let sks = world.create(
+        &resources::SERVERLESS_SERVICES,
+        parts.serverless_service(&autoscaler, n_activators),
+    )?;
     for is_public in [true, false] {
         let service = world.create(&resources::SERVICES, parts.service(&sks, is_public))?;
         if is_public {
@@ -211,7 +212,9 @@ fn deploy(world: &Rc<World>, service: &str, revision: &Value) -> Result<(), Stat
         replicas: Cell::new(0),
         was_ready: Cell::new(initial == 0),
         is_reachable: Cell::new(true),
-        has_request_metrics: metrics.get("request-metrics-protocol").is_some_and(|name| name == "prometheus"),
+        has_request_metrics: metrics
+            .get("request-metrics-protocol")
+            .is_some_and(|name| name == "prometheus"),
         autoscaler: Cell::new(AutoscalerStatus::new(now)),
         mode: Cell::new(Mode::Proxy),
         n_activators: Cell::new(n_activators),
@@ -228,9 +231,8 @@ fn deploy(world: &Rc<World>, service: &str, revision: &Value) -> Result<(), Stat
 
 /// A Knative Service is gone: so are its revisions. What it owned goes with the store.
 fn retire(world: &World, namespace: &str, name: &str) {
-    let is_of = |one: &Rc<Deployed>| {
-        one.key().namespace == namespace && one.revision.id.service == name
-    };
+    let is_of =
+        |one: &Rc<Deployed>| one.key().namespace == namespace && one.revision.id.service == name;
     for deployed in world.all_revisions().into_iter().filter(is_of) {
         bury(world, &deployed);
     }
@@ -269,10 +271,11 @@ struct Target {
 /// sends requests accordingly.
 pub(crate) fn sync(world: &World, namespace: &str, name: &str) {
     let Some(service) = world.get(&resources::KSERVICES, namespace, name) else { return };
-    let Some(configuration) = world.get(&resources::CONFIGURATIONS, namespace, name) else { return };
-    let is_of = |one: &Rc<Deployed>| {
-        one.key().namespace == namespace && one.revision.id.service == name
+    let Some(configuration) = world.get(&resources::CONFIGURATIONS, namespace, name) else {
+        return;
     };
+    let is_of =
+        |one: &Rc<Deployed>| one.key().namespace == namespace && one.revision.id.service == name;
     // In the order of their names, which is that of their making.
     let revisions: Vec<_> = world.all_revisions().into_iter().filter(is_of).collect();
     let Some(created) = revisions.last() else { return };
@@ -292,7 +295,10 @@ pub(crate) fn sync(world: &World, namespace: &str, name: &str) {
         if is_routed {
             Condition::yes(kind)
         } else {
-            Condition::unknown(kind, ("RevisionMissing", "Configuration is waiting for a Revision to become ready."))
+            Condition::unknown(
+                kind,
+                ("RevisionMissing", "Configuration is waiting for a Revision to become ready."),
+            )
         }
     };
     let now = world.now();
@@ -316,7 +322,12 @@ pub(crate) fn sync(world: &World, namespace: &str, name: &str) {
     });
     if became_ready {
         let message = format!("LatestReadyRevisionName updated to \"{latest_created}\"");
-        world.event(&configuration, "configuration-controller", "ConfigurationReady", "Configuration becomes ready");
+        world.event(
+            &configuration,
+            "configuration-controller",
+            "ConfigurationReady",
+            "Configuration becomes ready",
+        );
         world.event(&configuration, "configuration-controller", "LatestReadyUpdate", &message);
     }
     let address = |status: &mut Value| {
@@ -328,12 +339,16 @@ pub(crate) fn sync(world: &World, namespace: &str, name: &str) {
         object["spec"]["traffic"] = service["spec"]["traffic"].clone();
         let generation = object["metadata"]["generation"].clone();
         let status = &mut object["status"];
-        status["conditions"] = conditions::render(status, &now, &[
-            routed("AllTrafficAssigned"),
-            Condition::yes("CertificateProvisioned").info(),
-            routed("IngressReady"),
-            routed("Ready"),
-        ]);
+        status["conditions"] = conditions::render(
+            status,
+            &now,
+            &[
+                routed("AllTrafficAssigned"),
+                Condition::yes("CertificateProvisioned").info(),
+                routed("IngressReady"),
+                routed("Ready"),
+            ],
+        );
         status["observedGeneration"] = generation;
         address(status);
     });
@@ -341,11 +356,11 @@ pub(crate) fn sync(world: &World, namespace: &str, name: &str) {
         let generation = object["metadata"]["generation"].clone();
         let status = &mut object["status"];
         let whole = if is_newest_ready { routed("Ready") } else { state("Ready") };
-        status["conditions"] = conditions::render(status, &now, &[
-            state("ConfigurationsReady"),
-            whole,
-            routed("RoutesReady"),
-        ]);
+        status["conditions"] = conditions::render(
+            status,
+            &now,
+            &[state("ConfigurationsReady"), whole, routed("RoutesReady")],
+        );
         status["observedGeneration"] = generation;
         names(status);
         address(status);
@@ -385,7 +400,9 @@ fn targets(service: &Value, latest_ready: Option<&str>) -> Vec<Target> {
             let named = wish["revisionName"].as_str().filter(|name| !name.is_empty());
             Some(Target {
                 revision: named.or(latest_ready)?.to_owned(),
-                percent: u32::try_from(wish["percent"].as_u64().unwrap_or(0)).unwrap_or(100).min(100),
+                percent: u32::try_from(wish["percent"].as_u64().unwrap_or(0))
+                    .unwrap_or(100)
+                    .min(100),
                 tag: wish["tag"].as_str().filter(|tag| !tag.is_empty()).map(str::to_owned),
                 is_latest: named.is_none(),
             })

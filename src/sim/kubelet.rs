@@ -46,12 +46,7 @@ pub(crate) fn start(world: &Rc<World>, deployed: &Rc<Deployed>, set: &Value) {
     });
     let Ok(object) = world.create(&resources::PODS, object) else { return };
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
-    world.event(
-        set,
-        "replicaset-controller",
-        "SuccessfulCreate",
-        &format!("Created pod: {name}"),
-    );
+    world.event(set, "replicaset-controller", "SuccessfulCreate", &format!("Created pod: {name}"));
     let pod = Rc::new(Pod::new(world.clock, &deployed.revision.id, name, world.address()));
     deployed.pods.borrow_mut().insert(pod.name.clone(), Rc::clone(&pod));
     let life = Life { world: Rc::clone(world), deployed: Rc::clone(deployed), pod };
@@ -174,7 +169,10 @@ impl Life {
                 "reason": "ContainersNotReady",
                 "message": "containers with unready status: [queue-proxy]",
             });
-            set_condition(status, condition("PodReadyToStartContainers", "True", &now, &Value::Null));
+            set_condition(
+                status,
+                condition("PodReadyToStartContainers", "True", &now, &Value::Null),
+            );
             set_condition(status, condition("Ready", "False", &now, &unready));
             set_condition(status, condition("ContainersReady", "False", &now, &unready));
         });

@@ -111,7 +111,8 @@ mod tests {
         }
         let weak = Rc::downgrade(&book);
         let read = move |n| Some(weak.upgrade()?.borrow().since(n));
-        let texts = |lines: Vec<LogLine>| lines.into_iter().map(|line| line.text).collect::<String>();
+        let texts =
+            |lines: Vec<LogLine>| lines.into_iter().map(|line| line.text).collect::<String>();
 
         let all = answer(&book.borrow(), &request(false, None), read.clone());
         assert_eq!(texts(all.collect().await), "1234");

@@ -26,12 +26,16 @@ const ROWS: [Row; 14] = [
     ("kn_revision_capacity_excess", "Excess burst capacity observed over the stable window", |g| {
         Some(f64::from(g.excess_burst_capacity))
     }),
-    ("kn_revision_concurrency_panic", "Average of request count per observed pod over the panic window", |g| {
-        (g.metric == Metric::Concurrency).then_some(g.panic)
-    }),
-    ("kn_revision_concurrency_stable", "Average of request count per observed pod over the stable window", |g| {
-        (g.metric == Metric::Concurrency).then_some(g.stable)
-    }),
+    (
+        "kn_revision_concurrency_panic",
+        "Average of request count per observed pod over the panic window",
+        |g| (g.metric == Metric::Concurrency).then_some(g.panic),
+    ),
+    (
+        "kn_revision_concurrency_stable",
+        "Average of request count per observed pod over the stable window",
+        |g| (g.metric == Metric::Concurrency).then_some(g.stable),
+    ),
     ("kn_revision_concurrency_target", "The desired concurrent requests for each pod", |g| {
         (g.metric == Metric::Concurrency).then_some(g.target)
     }),
@@ -56,12 +60,16 @@ const ROWS: [Row; 14] = [
     ("kn_revision_pods_terminating_count", "Number of pods that are terminating currently", |g| {
         Some(f64::from(g.terminating))
     }),
-    ("kn_revision_rps_panic_per_second", "Average of requests per second over the panic window", |g| {
-        (g.metric == Metric::Rps).then_some(g.panic)
-    }),
-    ("kn_revision_rps_stable_per_second", "Average of requests per second over the stable window", |g| {
-        (g.metric == Metric::Rps).then_some(g.stable)
-    }),
+    (
+        "kn_revision_rps_panic_per_second",
+        "Average of requests per second over the panic window",
+        |g| (g.metric == Metric::Rps).then_some(g.panic),
+    ),
+    (
+        "kn_revision_rps_stable_per_second",
+        "Average of requests per second over the stable window",
+        |g| (g.metric == Metric::Rps).then_some(g.stable),
+    ),
     ("kn_revision_rps_target_per_second", "The desired requests per second for each pod", |g| {
         (g.metric == Metric::Rps).then_some(g.target)
     }),
@@ -192,7 +200,9 @@ fn head(out: &mut String, name: &str, help: &str, kind: &str) {
 }
 
 fn scope(name: &str, version: &str) -> String {
-    format!("otel_scope_name=\"{name}\",otel_scope_schema_url=\"\",otel_scope_version=\"{version}\"")
+    format!(
+        "otel_scope_name=\"{name}\",otel_scope_schema_url=\"\",otel_scope_version=\"{version}\""
+    )
 }
 
 fn revision_labels(world: &World, key: &Key) -> String {
@@ -213,7 +223,12 @@ fn short_labels(deployed: &Deployed) -> String {
 /// What every process of the control plane exports about itself.
 fn process(out: &mut String, pod: &SystemPod, world: &World, app: &str, used: Duration) {
     let uptime = pod.uptime(world.clock).as_secs_f64();
-    head(out, "process_cpu_seconds_total", "Total user and system CPU time spent in seconds.", "counter");
+    head(
+        out,
+        "process_cpu_seconds_total",
+        "Total user and system CPU time spent in seconds.",
+        "counter",
+    );
     let _ = writeln!(out, "process_cpu_seconds_total {}", used.as_secs_f64() + uptime * 0.004);
     head(out, "target_info", "Target metadata", "gauge");
     let _ = writeln!(

@@ -128,15 +128,16 @@ impl<'a> Parts<'a> {
         }
         container["ports"] =
             json!([{ "name": "user-port", "containerPort": 8080, "protocol": "TCP" }]);
-        container["lifecycle"] =
-            json!({ "preStop": { "httpGet": { "path": "/wait-for-drain", "port": 8022, "scheme": "HTTP" } } });
+        container["lifecycle"] = json!({ "preStop": { "httpGet": { "path": "/wait-for-drain", "port": 8022, "scheme": "HTTP" } } });
         container["imagePullPolicy"] = "IfNotPresent".into();
         let label = |name: &str| self.labels[format!("{SERVING}/{name}")].clone();
         let mut env = wish["env"].as_array().cloned().unwrap_or_default();
         env.push(json!({ "name": "PORT", "value": "8080" }));
-        for (variable, of) in
-            [("K_REVISION", "revision"), ("K_CONFIGURATION", "configuration"), ("K_SERVICE", "service")]
-        {
+        for (variable, of) in [
+            ("K_REVISION", "revision"),
+            ("K_CONFIGURATION", "configuration"),
+            ("K_SERVICE", "service"),
+        ] {
             env.push(json!({ "name": variable, "value": label(of) }));
         }
         container["env"] = env.into();
@@ -177,7 +178,9 @@ impl<'a> Parts<'a> {
         let mut spec = json!({
             "protocolType": "http1", "reachability": "", "scaleTargetRef": self.scale_target(),
         });
-        if let Some(limit) = self.revision["spec"]["containerConcurrency"].as_u64().filter(|n| *n != 0) {
+        if let Some(limit) =
+            self.revision["spec"]["containerConcurrency"].as_u64().filter(|n| *n != 0)
+        {
             spec["containerConcurrency"] = limit.into();
         }
         json!({ "metadata": meta, "spec": spec, "status": {} })
@@ -216,14 +219,11 @@ impl<'a> Parts<'a> {
     /// The public (or private) Service of Kubernetes.
     pub(crate) fn service(&self, owner: &Value, is_public: bool) -> Value {
         let kind = if is_public { "Public" } else { "Private" };
-        let name =
-            if is_public { self.name.to_owned() } else { format!("{}-private", self.name) };
+        let name = if is_public { self.name.to_owned() } else { format!("{}-private", self.name) };
         let mut meta = self.meta(&name, owner);
         meta["labels"]["networking.internal.knative.dev/serverlessservice"] = self.name.into();
         meta["labels"]["networking.internal.knative.dev/serviceType"] = kind.into();
-        let port = |name: &str, port: u16, target: u16| {
-            json!({ "name": name, "port": port, "targetPort": target, "protocol": "TCP" })
-        };
+        let port = |name: &str, port: u16, target: u16| json!({ "name": name, "port": port, "targetPort": target, "protocol": "TCP" });
         let mut spec = json!({
             "type": "ClusterIP", "clusterIP": if is_public { "10.43.1.1" } else { "10.43.1.2" },
             "ports": [port("http", 80, 8012), port("https", 443, 8112)],
@@ -232,8 +232,10 @@ impl<'a> Parts<'a> {
             spec["selector"] =
                 json!({ "serving.knative.dev/revisionUID": meta_text(self.revision, "uid") });
             spec["ports"] = json!([
-                port("http", 80, 8012), port("https", 443, 8112),
-                port("http-autometric", 9090, 9090), port("http-usermetric", 9091, 9091),
+                port("http", 80, 8012),
+                port("https", 443, 8112),
+                port("http-autometric", 9090, 9090),
+                port("http-usermetric", 9091, 9091),
             ]);
         }
         json!({ "metadata": meta, "spec": spec, "status": { "loadBalancer": {} } })

@@ -60,7 +60,8 @@ pub(crate) fn adjust(world: &Rc<World>, deployed: &Rc<Deployed>) {
     if wanted < alive {
         for pod in first_to_go(deployed).into_iter().take((alive - wanted) as usize) {
             // It may be on its way already.
-            let _ = world.store.borrow_mut().delete(&resources::PODS, &key.namespace, &pod.name, None);
+            let _ =
+                world.store.borrow_mut().delete(&resources::PODS, &key.namespace, &pod.name, None);
             let message = format!("Deleted pod: {}", pod.name);
             world.event(&set, "replicaset-controller", "SuccessfulDelete", &message);
             kubelet::stop(world, deployed, &pod);
@@ -109,23 +110,33 @@ fn workloads(world: &World, deployed: &Deployed, counts: PodCounts) {
     let n = deployed.n_alive();
     let now = world.now();
     let is_available = deployed.replicas.get() <= counts.ready;
-    world.modify(&resources::DEPLOYMENTS, (&key.namespace, &format!("{}-deployment", key.name)), |object| {
-        let generation = object["metadata"]["generation"].clone();
-        let old = &object["status"];
-        let available = if is_available {
-            Condition::yes("Available")
-        } else {
-            Condition::no("Available", ("MinimumReplicasUnavailable", "Deployment does not have minimum availability."))
-        };
-        let conditions =
-            conditions::render(old, &now, &[available, Condition::yes("Progressing")]);
-        object["status"] = json!({
-            "observedGeneration": generation, "replicas": n, "updatedReplicas": n,
-            "readyReplicas": counts.ready, "availableReplicas": counts.ready,
-            "unavailableReplicas": n.saturating_sub(counts.ready),
-            "terminatingReplicas": counts.terminating, "conditions": conditions,
-        });
-    });
+    world.modify(
+        &resources::DEPLOYMENTS,
+        (&key.namespace, &format!("{}-deployment", key.name)),
+        |object| {
+            let generation = object["metadata"]["generation"].clone();
+            let old = &object["status"];
+            let available = if is_available {
+                Condition::yes("Available")
+            } else {
+                Condition::no(
+                    "Available",
+                    (
+                        "MinimumReplicasUnavailable",
+                        "Deployment does not have minimum availability.",
+                    ),
+                )
+            };
+            let conditions =
+                conditions::render(old, &now, &[available, Condition::yes("Progressing")]);
+            object["status"] = json!({
+                "observedGeneration": generation, "replicas": n, "updatedReplicas": n,
+                "readyReplicas": counts.ready, "availableReplicas": counts.ready,
+                "unavailableReplicas": n.saturating_sub(counts.ready),
+                "terminatingReplicas": counts.terminating, "conditions": conditions,
+            });
+        },
+    );
     world.modify(&resources::REPLICA_SETS, (&key.namespace, &deployed.replica_set), |object| {
         let generation = object["metadata"]["generation"].clone();
         object["status"] = json!({
@@ -158,10 +169,15 @@ fn endpoints(world: &World, deployed: &Deployed) {
     let public: Vec<_> = if deployed.revision.is_activator_in_path() {
         let all = world.system.borrow();
         let activators = all.iter().filter(|pod| pod.app == "activator");
-        activators.map(|pod| endpoint(&pod.namespace, &pod.name, &pod.address.to_string())).collect()
+        activators
+            .map(|pod| endpoint(&pod.namespace, &pod.name, &pod.address.to_string()))
+            .collect()
     } else {
         let ready = deployed.revision.pods();
-        ready.iter().map(|pod| endpoint(&key.namespace, &pod.name, &pod.address.to_string())).collect()
+        ready
+            .iter()
+            .map(|pod| endpoint(&key.namespace, &pod.name, &pod.address.to_string()))
+            .collect()
     };
     let addresses: Vec<_> = public
         .iter()
@@ -193,7 +209,10 @@ fn serverless_service(world: &World, deployed: &Deployed, counts: PodCounts) -> 
     let populated = if 0 < counts.ready {
         Condition::yes("EndpointsPopulated")
     } else {
-        Condition::unknown("EndpointsPopulated", ("NoHealthyBackends", "The Revision's endpoints are empty"))
+        Condition::unknown(
+            "EndpointsPopulated",
+            ("NoHealthyBackends", "The Revision's endpoints are empty"),
+        )
     };
     let proxied = if deployed.revision.is_activator_in_path() {
         Condition {
@@ -208,7 +227,8 @@ fn serverless_service(world: &World, deployed: &Deployed, counts: PodCounts) -> 
     world.modify(&resources::SERVERLESS_SERVICES, (&key.namespace, &key.name), |object| {
         object["spec"]["mode"] = deployed.mode.get().name().into();
         object["spec"]["numActivators"] = deployed.n_activators.get().into();
-        let conditions = conditions::render(&object["status"], &now, &[proxied.info(), populated, ready]);
+        let conditions =
+            conditions::render(&object["status"], &now, &[proxied.info(), populated, ready]);
         object["status"] = json!({
             "conditions": conditions, "privateServiceName": format!("{}-private", key.name),
             "serviceName": key.name,
@@ -287,12 +307,16 @@ fn revision(world: &World, deployed: &Deployed, active: Condition) {
     let now = world.now();
     let before = world.get(&resources::REVISIONS, &key.namespace, &key.name);
     world.modify(&resources::REVISIONS, (&key.namespace, &key.name), |object| {
-        let conditions = conditions::render(&object["status"], &now, &[
-            active.info(),
-            state("ContainerHealthy"),
-            state("Ready"),
-            state("ResourcesAvailable"),
-        ]);
+        let conditions = conditions::render(
+            &object["status"],
+            &now,
+            &[
+                active.info(),
+                state("ContainerHealthy"),
+                state("Ready"),
+                state("ResourcesAvailable"),
+            ],
+        );
         object["status"] = json!({
             "actualReplicas": status.actual_scale, "conditions": conditions,
             "containerStatuses": [{ "name": "user-container" }],

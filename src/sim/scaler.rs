@@ -95,7 +95,7 @@ fn take_over(world: &World, deployed: &Deployed) {
         ready: deployed.counts().ready,
         seed: world.plane.seed(),
     };
-    let mut scaler = RevisionAutoscaler::new(config_of(world, deployed), began);
+    let mut scaler = RevisionAutoscaler::new(config_of(world, deployed), &began);
     scaler.resume(deployed.autoscaler.get(), (deployed.mode.get(), deployed.n_activators.get()));
     deployed.scaler.replace(Some(scaler));
     deployed.poke.notify_one();
@@ -124,10 +124,13 @@ fn look(world: &Rc<World>, deployed: &Rc<Deployed>) {
         let Some(scaler) = scaler.as_mut() else { return };
         if scaler.scrape_due(now) {
             let pods = deployed.revision.pods();
-            let age = |pod: &crate::sim::pod::Pod| pod.started.get().map_or(Duration::ZERO, |at| now.since(at));
+            let age = |pod: &crate::sim::pod::Pod| {
+                pod.started.get().map_or(Duration::ZERO, |at| now.since(at))
+            };
             let ages: Vec<_> = pods.iter().map(|pod| age(pod)).collect();
             let chosen = scaler.choose(&ages);
-            let samples: Vec<_> = chosen.iter().map(|idx| sample(pods[*idx].queue.last())).collect();
+            let samples: Vec<_> =
+                chosen.iter().map(|idx| sample(pods[*idx].queue.last())).collect();
             scaler.record_scrape(now, &samples, counts.ready);
         }
         let effects = scaler.tick(now, &view);
@@ -219,9 +222,8 @@ pub(crate) async fn renew_lease(world: Rc<World>) {
 pub(crate) fn hand_over(world: &World) -> Option<Rc<SystemPod>> {
     let present = world.leader().map(|pod| pod.name.clone());
     let all = world.system.borrow();
-    let mut others = all
-        .iter()
-        .filter(|pod| pod.app == "autoscaler" && Some(&pod.name) != present.as_ref());
+    let mut others =
+        all.iter().filter(|pod| pod.app == "autoscaler" && Some(&pod.name) != present.as_ref());
     let next = others.next().cloned()?;
     lead(world, &next);
     Some(next)

@@ -60,7 +60,7 @@ pub struct ColdStart {
 // === impl SimSpec ===
 
 impl Default for SimSpec {
-    /// The demo's cluster: one service `hello` in `default`, metrics on.
+    /// The demo's cluster: one service `hello` in `default` that begins at zero, metrics on.
     fn default() -> Self {
         Self {
             seed: 7,
@@ -73,7 +73,7 @@ impl Default for SimSpec {
             domain: "sim.test".to_owned(),
             n_nodes: 3,
             extra_pods: 0,
-            config_autoscaler: Vec::new(),
+            config_autoscaler: vec![("allow-zero-initial-scale".to_owned(), "true".to_owned())],
         }
     }
 }
@@ -100,7 +100,11 @@ impl SimService {
 
 impl Default for SimService {
     fn default() -> Self {
-        Self::named("hello").with("target", "10").with("window", "20s").with("max-scale", "12")
+        Self::named("hello")
+            .with("target", "10")
+            .with("window", "20s")
+            .with("max-scale", "12")
+            .with("initial-scale", "0")
     }
 }
 

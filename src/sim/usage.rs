@@ -152,7 +152,8 @@ fn look_at_all(world: &World) {
     let mut seen = Vec::new();
     for deployed in world.all_revisions() {
         for pod in deployed.pods.borrow().values() {
-            if matches!(pod.stage.get(), Stage::Pending | Stage::Terminating { was_running: false }) {
+            if matches!(pod.stage.get(), Stage::Pending | Stage::Terminating { was_running: false })
+            {
                 continue;
             }
             let name = (deployed.key().namespace.clone(), pod.name.clone());
@@ -174,7 +175,8 @@ fn look_at_all(world: &World) {
         }
     }
     for pod in world.system.borrow().iter() {
-        let idle = pod.uptime(world.clock).mul_f64(if pod.app == "filler" { 0.0005 } else { 0.004 });
+        let idle =
+            pod.uptime(world.clock).mul_f64(if pod.app == "filler" { 0.0005 } else { 0.004 });
         let (used, memory) = match pod.app.as_str() {
             "activator" => (idle + world.plane.activator.used(), 48 << 20),
             _ => (idle, 36 << 20),
@@ -192,7 +194,8 @@ fn look_at_all(world: &World) {
     usage.last.retain(|name, _| seen.iter().any(|(one, _)| one == name));
     for (name, containers) in seen {
         let object = world.get(&resources::PODS, &name.0, &name.1);
-        let labels = object.as_ref().map_or(Value::Null, |object| object["metadata"]["labels"].clone());
+        let labels =
+            object.as_ref().map_or(Value::Null, |object| object["metadata"]["labels"].clone());
         let node = object.as_ref().and_then(|object| object["spec"]["nodeName"].as_str());
         let node = node.unwrap_or_default().to_owned();
         usage.look(name, Look { at, wall, containers }, (labels, node));
@@ -203,11 +206,7 @@ fn quantities(nanocores: u64, bytes: u64) -> Value {
     json!({ "cpu": format!("{nanocores}n"), "memory": format!("{}Ki", bytes >> 10) })
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "clamped to the range"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the range")]
 fn nanocores(cores: f64) -> u64 {
     (cores * 1e9).clamp(0.0, 1e18) as u64
 }
@@ -241,7 +240,10 @@ mod tests {
         usage.look(name, look(15_040, 1504), (json!({}), "node-0".to_owned()));
         let answer = &usage.pods(Some("default"))[0];
         assert_eq!(answer["window"], "15.04s");
-        assert_eq!(answer["containers"][0]["usage"], json!({ "cpu": "100000000n", "memory": "12288Ki" }));
+        assert_eq!(
+            answer["containers"][0]["usage"],
+            json!({ "cpu": "100000000n", "memory": "12288Ki" })
+        );
         assert_eq!(usage.nodes()[0]["usage"]["cpu"], "100000000n");
         assert_eq!(usage.pods(Some("other")), Vec::<Value>::new());
     }

@@ -212,8 +212,11 @@ impl World {
         }
         let id = format!("{name}.{:x}", wall.0.saturating_mul(1000).saturating_add_unsigned(n));
         let is_scheduler = component == "default-scheduler";
-        let (stamp_value, event_time) =
-            if is_scheduler { (Value::Null, stamp::micros(wall).into()) } else { (now.into(), Value::Null) };
+        let (stamp_value, event_time) = if is_scheduler {
+            (Value::Null, stamp::micros(wall).into())
+        } else {
+            (now.into(), Value::Null)
+        };
         let mut event = json!({
             "metadata": { "name": id, "namespace": namespace },
             "involvedObject": object, "reason": reason, "message": message,
@@ -282,7 +285,8 @@ impl World {
 
     /// The autoscaler that holds the lease.
     pub(crate) fn leader(&self) -> Option<Rc<SystemPod>> {
-        let lease = self.get(&resources::LEASES, crate::sim::furnish::SYSTEM, crate::sim::furnish::LEASE)?;
+        let lease =
+            self.get(&resources::LEASES, crate::sim::furnish::SYSTEM, crate::sim::furnish::LEASE)?;
         let holder = lease.pointer("/spec/holderIdentity")?.as_str()?.to_owned();
         let all = self.system.borrow();
         all.iter().find(|pod| pod.identity() == holder).cloned()
@@ -326,7 +330,8 @@ impl Deployed {
     /// Pods that are not terminating.
     pub(crate) fn n_alive(&self) -> u32 {
         let pods = self.pods.borrow();
-        let alive = pods.values().filter(|pod| !matches!(pod.stage.get(), Stage::Terminating { .. }));
+        let alive =
+            pods.values().filter(|pod| !matches!(pod.stage.get(), Stage::Terminating { .. }));
         u32::try_from(alive.count()).unwrap_or(u32::MAX)
     }
 }
