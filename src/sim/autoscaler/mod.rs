@@ -176,6 +176,13 @@ impl RevisionAutoscaler {
         }
     }
 
+    /// Goes on from what the `PodAutoscaler` and its `ServerlessService` say: another autoscaler
+    /// wrote it, of which nothing else is known.
+    pub const fn resume(&mut self, status: Status, sks: (Mode, u32)) {
+        self.status = status;
+        self.sks = sks;
+    }
+
     /// When it next has something to do by itself: a scrape, a tick or a reconciliation. What the
     /// world sees change calls for [`Self::tick`] at once.
     pub fn next_wake(&self) -> At {
