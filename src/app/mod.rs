@@ -1,7 +1,10 @@
 //! Wiring: the only place that knows all rooms.
 
 pub mod outcome;
+pub mod resources;
 pub mod settings;
+pub mod signals;
+pub mod terminal;
 
 use outcome::Failure;
 use outcome::Outcome;
