@@ -17,7 +17,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("scenario", &["units"]),
     // The first floor: pure reasoning.
     ("kpa", &["units"]),
-    ("series", &["units"]),
+    // `event` for the encoded histogram, which it makes and reads.
+    ("series", &["event", "units"]),
     ("model", &["event", "kpa", "scenario", "series", "units"]),
     // The second floor, north: hands.
     ("clock", &["units"]),
@@ -117,7 +118,8 @@ fn what_only_computes_touches_nothing() {
 #[test]
 fn every_file_says_what_it_is() {
     let mut faults = Vec::new();
-    for file in sources() {
+    // A `tests.rs` is what its name says.
+    for file in sources().into_iter().filter(|file| !file.ends_with("/tests.rs")) {
         let text = fs::read_to_string(root().join(&file)).unwrap();
         let first = text.lines().next().unwrap_or_default();
         if !first.starts_with("//!") && !first.starts_with("#![doc") {
