@@ -75,6 +75,9 @@ pub(super) struct DemoArgs {
     /// End after so long
     #[arg(long, value_name = "TIME")]
     pub(super) duration: Option<Span>,
+    /// The rate that nothing exceeds, keys neither [default: five times the scenario's peak]
+    #[arg(long, value_name = "RATE", value_parser = parse_most)]
+    pub(super) max_rate: Option<f64>,
     #[command(flatten)]
     pub(super) limits: LimitArgs,
     #[command(flatten)]

@@ -36,7 +36,7 @@ Examples:
   rampscope load http://127.0.0.1:8080
   rampscope load http://127.0.0.1:8080/?sleep=100 -r 200/s -z 1m --poisson
   rampscope load http://127.0.0.1:8080 -c 20 -n 10000 --headless
-  rampscope load http://10.0.0.1 --host hello.default.example.com -m POST -d @body.json -T application/json";
+  rampscope load http://10.0.0.1 --host hello.example.com -m POST -d @body.json";
 
 pub(super) const REPLAY: &str = "\
 Examples:

@@ -15,7 +15,7 @@ pub(super) fn invocation(args: DemoArgs, env: Env<'_>) -> Result<Invocation, Cli
         changes: Vec::new(),
         seed: args.seed,
         duration: args.duration,
-        max_rate: None,
+        max_rate: args.max_rate,
     })?;
     let settings = settings::settings(
         Shared {

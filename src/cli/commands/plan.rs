@@ -121,8 +121,9 @@ fn facts(plan: &Plan) -> Vec<(&'static str, String)> {
     facts.push((
         "limits",
         format!(
-            "never above {}, {} in flight, {} connections",
-            super::amount(plan, plan.max_rate()),
+            "never above {}{}, {} in flight, {} connections",
+            grouped(plan.max_rate()),
+            if plan.requests().is_some() { "/s" } else { " users" },
             grouped(f64::from(target.max_in_flight)),
             grouped(f64::from(target.connections)),
         ),
@@ -228,6 +229,9 @@ fn table(plan: &Plan, charset: Charset) -> String {
 
 /// A count as people read it: `12,345`.
 pub(super) fn grouped(count: f64) -> String {
+    if count.fract() != 0.0 && count < 100.0 {
+        return format!("{count:.1}");
+    }
     let digits = format!("{:.0}", count.max(0.0));
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (digit_idx, digit) in digits.chars().enumerate() {
@@ -245,7 +249,9 @@ mod tests {
 
     #[test]
     fn counts_are_grouped() {
-        for (count, text) in [(0.0, "0"), (999.4, "999"), (1000.0, "1,000"), (1e6, "1,000,000")] {
+        for (count, text) in
+            [(0.0, "0"), (2.5, "2.5"), (999.4, "999"), (1000.0, "1,000"), (1e6, "1,000,000")]
+        {
             assert_eq!(grouped(count), text);
         }
     }
