@@ -299,6 +299,15 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_a_window_too_late_is_ignored() {
+        let mut buckets = linear(4);
+        for (secs, value) in [(10, 8.0), (7, 4.0), (6, 100.0), (2, 100.0)] {
+            buckets.record(At::from_secs(secs), value);
+        }
+        assert_close(buckets.average(At::from_secs(10)), 3.0);
+    }
+
+    #[test]
     fn what_is_stale_does_not_outlive_a_resize() {
         let mut buckets = linear(4);
         buckets.record(At::ZERO, 10.0);

@@ -125,6 +125,7 @@ fn a_config_map_counts_as_a_whole_or_not_at_all() {
     ] {
         let effective = effective(&[], &[(key, value), ("target-burst-capacity", "0")], 0);
         assert_eq!(effective.config, Config::default(), "{key}");
+        assert_eq!(origin(&effective, "target-burst-capacity"), Origin::Default, "{key}");
         assert!(effective.refused.unwrap().to_string().contains(key), "{key}");
     }
     let good = effective(&[], &[("stable-window", "2m"), ("enable-scale-to-zero", "F")], 0);

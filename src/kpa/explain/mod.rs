@@ -45,7 +45,7 @@ pub struct Reading<'a> {
     pub stable: Option<f64>,
     /// Average over the panic window, of the whole revision.
     pub panic: Option<f64>,
-    /// What one pod is to bear; 0 before the first decision.
+    /// What one pod is to bear; an autoscaler that has not decided yet exports 0.
     pub target: Option<f64>,
     /// Ready pods.
     pub ready: Option<u32>,
@@ -130,8 +130,12 @@ pub fn explain(reading: &Reading<'_>) -> Vec<Piece> {
     match reading.known() {
         Err(missing) => {
             sentence.add(Role::Unknown, "unknown");
-            sentence.words(": the autoscaler has not said ");
-            sentence.words(&missing.join(" and "));
+            if reading.target.is_some_and(|target| target <= 0.0) {
+                sentence.words(": the autoscaler has not decided yet");
+            } else {
+                sentence.words(": the autoscaler has not said ");
+                sentence.words(&missing.join(" and "));
+            }
         }
         Ok(known) => {
             sentence.load(&known);

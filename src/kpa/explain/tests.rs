@@ -173,7 +173,7 @@ fn what_is_unknown_is_said_to_be() {
         "unknown: the autoscaler has not said the panic average and the ready pods"
     );
     let before_the_first_tick = Reading { target: Some(0.0), ..all };
-    assert_eq!(said(&before_the_first_tick), "unknown: the autoscaler has not said the target");
+    assert_eq!(said(&before_the_first_tick), "unknown: the autoscaler has not decided yet");
     assert_eq!(
         said(&Reading { panicking: None, desired: None, ..all }),
         "33.7 concurrent in the last 60 s ÷ 7 a pod → 5 wanted, 9 ready: whether it panics is \
