@@ -35,7 +35,7 @@ use rampscope::units::Millicores;
 use rampscope::units::UnixMicros;
 
 /// How many kinds of event [`Gen::event`] makes.
-const N_KINDS: u32 = 29;
+const N_KINDS: u32 = 30;
 
 fn read(path: &Path) -> (Vec<Stamped>, Loss) {
     let mut reader = Reader::open(File::open(path).unwrap()).unwrap();
@@ -61,6 +61,41 @@ proptest! {
         prop_assert_eq!(reader.by_ref().collect::<Vec<_>>(), events);
         prop_assert!(reader.loss().is_none());
     }
+}
+
+/// A new kind of event does not compile here until [`Gen::event`] makes it too.
+const fn place(event: &Event) -> usize {
+    match event {
+        Event::Began(_) => 0,
+        Event::Stage(_) => 1,
+        Event::Control(_) => 2,
+        Event::Note(_) => 3,
+        Event::Traffic(_) => 4,
+        Event::Listing(_) => 5,
+        Event::Listed(_) => 6,
+        Event::Seen(_) => 7,
+        Event::Gone(_) => 8,
+        Event::Autoscaler(_) => 9,
+        Event::AutoscalerLog(_) => 10,
+        Event::Activator(_) => 11,
+        Event::QueueProxy(_) => 12,
+        Event::Usage(_) => 13,
+        Event::Source(_) => 14,
+        Event::Action(_) => 15,
+        Event::Found(_) => 16,
+        Event::Lost { .. } => 17,
+        Event::Ended(_) => 18,
+    }
+}
+
+#[test]
+fn no_kind_of_event_is_left_out() {
+    let mut random = Gen(StdRng::seed_from_u64(0));
+    let mut is_made = [false; 19];
+    for kind in 0..N_KINDS {
+        is_made[place(&random.event(kind))] = true;
+    }
+    assert_eq!(is_made, [true; 19]);
 }
 
 /// Not a test by itself: what `a_killed_writer_leaves_a_good_record` kills.
@@ -265,6 +300,11 @@ impl Gen {
             25 => Event::Source(self.report()),
             26 => Event::Action(run::Action { what: self.text(), error: self.maybe(Self::text) }),
             27 => Event::Ended(self.ended()),
+            28 => Event::Found(run::Found {
+                url: self.text(),
+                host: self.maybe(Self::text),
+                via: self.text(),
+            }),
             _ => Event::Lost { n: self.u64() },
         }
     }
@@ -280,8 +320,6 @@ impl Gen {
             context: self.maybe(Self::text),
             namespace: self.maybe(Self::text),
             service: self.maybe(Self::text),
-            url: self.maybe(Self::text),
-            host: self.maybe(Self::text),
             stages: self.some(|random| run::PlannedStage {
                 name: random.text(),
                 lasts: random.span(),

@@ -25,10 +25,6 @@ pub struct Began {
     pub namespace: Option<String>,
     /// The Knative Service in question, if one was named.
     pub service: Option<String>,
-    /// Where requests go, if any are sent.
-    pub url: Option<String>,
-    /// The `Host` header, where it differs from the address.
-    pub host: Option<String>,
     /// Stages of the plan in order; empty without load.
     pub stages: Vec<PlannedStage>,
     /// Whether load is offered at a rate, or by users that wait for their answers.
@@ -41,6 +37,17 @@ pub struct Began {
     pub checks: Vec<String>,
     /// Whether nothing may be written to the cluster.
     pub read_only: bool,
+}
+
+/// Where requests go, once that is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// The address.
+    pub url: String,
+    /// The `Host` header, where it differs from the address.
+    pub host: Option<String>,
+    /// How it was found, as `Service kourier in kourier-system`.
+    pub via: String,
 }
 
 /// What kind of run it is.

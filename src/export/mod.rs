@@ -1,12 +1,14 @@
 //! A run for other people and other tools.
 //!
 //! A drawn screen becomes a picture or text: the same buffer that the terminal shows, so what is
-//! shared is what was seen.
+//! shared is what was seen. The numbers of a run are gathered once, for every format.
 
 mod ansi;
 mod cells;
 mod glyph;
 mod palette;
+pub mod report;
+pub mod summary;
 mod svg;
 mod text;
 

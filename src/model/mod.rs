@@ -1,1 +1,368 @@
-//! What is known: a fold over events.
+//! What is known: a fold over events, and nothing else changes it.
+//!
+//! `apply` cannot fail, reads no clock and does no I/O, so replaying a journal gives the same
+//! model as living through it. Values are kept, never text to be shown and never styles.
+
+pub mod cluster;
+pub mod happenings;
+pub mod run;
+pub mod scaling;
+pub mod sources;
+pub mod traffic;
+
+use crate::event::Event;
+use crate::event::Stamped;
+use crate::event::cluster::ConfigMap;
+use crate::event::cluster::Kind;
+use crate::event::cluster::Name;
+use crate::event::cluster::Object;
+use crate::event::cluster::PodAutoscaler;
+use crate::event::cluster::ServerlessService;
+use crate::event::cluster::Status;
+use crate::event::source::Report;
+use crate::event::source::State;
+use crate::kpa::Effective;
+use crate::kpa::config::Sources as ConfigSources;
+use crate::units::At;
+
+use cluster::Cluster;
+use cluster::PodLife;
+use happenings::Happenings;
+use happenings::What;
+use run::MarkKind;
+use run::Run;
+use scaling::Scaling;
+use sources::Sources;
+use traffic::Traffic;
+
+/// The source whose silence makes pod counts unknown.
+pub const WATCH_PODS: &str = "watch pods";
+
+/// All that is known.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Model {
+    /// When the newest event was stamped.
+    pub now: At,
+    /// The course of the run.
+    pub run: Run,
+    /// The load.
+    pub traffic: Traffic,
+    /// Pods, services, revisions.
+    pub cluster: Cluster,
+    /// What the autoscaler wants.
+    pub scaling: Scaling,
+    /// How the sources are.
+    pub sources: Sources,
+    /// What happened.
+    pub happenings: Happenings,
+}
+
+impl Model {
+    /// Takes one event in.
+    pub fn apply(&mut self, stamped: &Stamped) {
+        let at = stamped.at;
+        self.now = self.now.max(at);
+        match &stamped.event {
+            Event::Began(began) => self.run.begin(began),
+            Event::Found(found) => {
+                self.happenings.push(at, What::Found(found.clone()));
+                self.run.found = Some(found.clone());
+            }
+            Event::Stage(stage) => {
+                let planned = self
+                    .run
+                    .began
+                    .as_ref()
+                    .and_then(|began| began.stages.get(usize::try_from(stage.index).ok()?));
+                let (from, to) = (planned.map(|it| it.from), planned.map(|it| it.to));
+                let name = stage.name.clone();
+                self.happenings.push(stage.at, What::Stage { name, from, to });
+                self.run.stage(stage);
+            }
+            Event::Control(control) => {
+                self.happenings.push(control.at, What::Control(control.clone()));
+                self.run.control(control);
+            }
+            Event::Note(note) => {
+                self.happenings.push(at, What::Note(note.text.clone()));
+                self.run.note(note);
+            }
+            Event::Traffic(interval) => self.traffic.apply(interval),
+            Event::Listing(kind) => self.cluster.listing(*kind),
+            Event::Listed(kind) => {
+                let gone = self.cluster.listed(at, *kind);
+                for life in gone {
+                    self.pod_gone(at, &life);
+                }
+                if *kind == Kind::Pod {
+                    self.count_all(at);
+                }
+            }
+            Event::Seen(object) => self.seen(at, object),
+            Event::Gone(gone) => {
+                if let Some(life) = self.cluster.gone(at, gone) {
+                    self.pod_gone(at, &life);
+                }
+                if gone.kind == Kind::Revision {
+                    let (namespace, name) = (gone.id.namespace.clone(), gone.id.name.clone());
+                    let revision = Name { namespace, name };
+                    if !self.cluster.revisions.contains_key(&revision) {
+                        self.scaling.forget(&revision);
+                    }
+                }
+            }
+            Event::Autoscaler(reading) => self.scaling.reading(at, reading, &mut self.happenings),
+            Event::AutoscalerLog(line) => {
+                self.scaling.log_line(self.run.anchor(), line, &mut self.happenings);
+            }
+            Event::Activator(reading) => self.scaling.activator(at, reading),
+            Event::QueueProxy(reading) => self.cluster.queue_proxy(reading),
+            Event::Usage(usage) => self.usage(at, usage),
+            Event::Source(report) => self.source(at, report),
+            Event::Action(action) => self.happenings.push(at, What::Action(action.clone())),
+            Event::Lost { n } => {
+                self.run.n_lost += n;
+                self.happenings.push(at, What::Lost(*n));
+            }
+            Event::Ended(ended) => {
+                let (outcome, reason) = (ended.outcome, ended.reason.clone());
+                self.happenings.push(at, What::Ended { outcome, reason });
+                self.run.end(at, ended);
+            }
+        }
+    }
+
+    fn seen(&mut self, at: At, object: &Object) {
+        let anchor = self.run.anchor();
+        match object {
+            Object::Pod(pod) => {
+                let before = self.cluster.pods.get(&pod.id.uid).cloned();
+                self.cluster.seen(at, anchor, object);
+                self.pod_seen(at, before, &pod.id.uid);
+            }
+            Object::PodAutoscaler(autoscaler) => {
+                self.cluster.seen(at, anchor, object);
+                self.autoscaler_seen(at, autoscaler);
+            }
+            Object::ServerlessService(sks) => {
+                self.cluster.seen(at, anchor, object);
+                self.sks_seen(at, sks);
+            }
+            Object::ConfigMap(config) => {
+                self.config_seen(at, config);
+                self.cluster.seen(at, anchor, object);
+                self.reconfigure_all();
+            }
+            Object::Event(event) => {
+                // What was old when we came is no news.
+                if event.last.is_none_or(|last| At::ZERO < anchor.at(last)) {
+                    self.happenings.push(at, What::Kube(event.clone()));
+                }
+            }
+            Object::Deployment(_) | Object::Service(_) | Object::Revision(_) => {
+                self.cluster.seen(at, anchor, object);
+            }
+        }
+    }
+
+    fn pod_seen(&mut self, at: At, before: Option<PodLife>, uid: &str) {
+        let Some(life) = self.cluster.pods.get(uid) else { return };
+        let Some(revision) = life.revision() else { return };
+        let is_first_list = !self.cluster.is_listed(Kind::Pod);
+        let pod = life.pod.id.name.clone();
+        if !is_first_list {
+            let revision = revision.clone();
+            if before.is_none() {
+                let (revision, pod) = (revision.clone(), pod.clone());
+                self.happenings.push(at, What::PodCreated { revision, pod });
+            }
+            if life.ready_seen == Some(at)
+                && before.as_ref().is_none_or(|it| it.ready_seen.is_none())
+            {
+                let took = self
+                    .cluster
+                    .cold_starts
+                    .back()
+                    .filter(|start| start.pod == pod && start.ready == at)
+                    .map(|start| start.took);
+                let (revision, pod) = (revision.clone(), pod.clone());
+                self.happenings.push(at, What::PodReady { revision, pod, took });
+            }
+            if life.deleted_seen == Some(at)
+                && before.as_ref().is_none_or(|it| it.deleted_seen.is_none())
+            {
+                self.happenings.push(at, What::PodTerminating { revision, pod });
+            }
+        }
+        self.count(at, &revision);
+    }
+
+    fn pod_gone(&mut self, at: At, life: &PodLife) {
+        let Some(revision) = life.revision() else { return };
+        let pod = life.pod.id.name.clone();
+        self.happenings.push(at, What::PodGone { revision: revision.clone(), pod });
+        self.count(at, &revision);
+    }
+
+    fn autoscaler_seen(&mut self, at: At, autoscaler: &PodAutoscaler) {
+        let revision = name_of(&autoscaler.id.namespace, &autoscaler.id.name);
+        let config = self.config_of(autoscaler);
+        let Some(scaling) = self.scaling.entry(&revision) else { return };
+        scaling.config = config;
+        let known = scaling.desired.last().map(|(_, value)| value);
+        let desired = autoscaler.desired;
+        if known.map(|value| format!("{value}")) == desired.map(|value| format!("{value}")) {
+            return;
+        }
+        scaling.desire(at, desired);
+        if let Some(to) = desired {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "it was pushed as a u32"
+            )]
+            let from = known.map(|value| value as u32);
+            self.happenings.push(at, What::Desired { revision, from, to });
+        }
+    }
+
+    fn sks_seen(&mut self, at: At, sks: &ServerlessService) {
+        let revision = name_of(&sks.id.namespace, &sks.id.name);
+        let Some(scaling) = self.scaling.entry(&revision) else { return };
+        let known = scaling.via_activator.last().map(|(_, value)| 0.0 < value);
+        let via_activator = match sks.activator_endpoints.status {
+            Status::True => true,
+            Status::False => false,
+            Status::Unknown => {
+                scaling.via_activator.gap(at);
+                return;
+            }
+        };
+        if known == Some(via_activator) {
+            return;
+        }
+        scaling.via_activator.push(at, f64::from(u8::from(via_activator)));
+        if known.is_some() {
+            self.happenings.push(at, What::Path { revision, via_activator });
+        }
+    }
+
+    fn config_seen(&mut self, at: At, config: &ConfigMap) {
+        let Some(before) = self.cluster.config.get(&config.id.name) else { return };
+        let keys: std::collections::BTreeSet<_> =
+            before.data.keys().chain(config.data.keys()).collect();
+        let changes: Vec<_> = keys
+            .into_iter()
+            .filter(|key| before.data.get(*key) != config.data.get(*key))
+            .map(|key| (key.clone(), before.data.get(key).cloned(), config.data.get(key).cloned()))
+            .collect();
+        if !changes.is_empty() {
+            self.run.mark(at, MarkKind::Config(config.id.name.clone()));
+            self.happenings.push(at, What::Config { name: config.id.name.clone(), changes });
+        }
+    }
+
+    /// The configuration that is in force for a revision; `None` while the cluster's part of it
+    /// has not been seen.
+    fn config_of(&self, autoscaler: &PodAutoscaler) -> Option<Effective> {
+        let cluster = self.cluster.config.get("config-autoscaler")?;
+        Some(Effective::new(ConfigSources {
+            annotations: &autoscaler.annotations,
+            container_concurrency: autoscaler.container_concurrency,
+            config_autoscaler: &cluster.data,
+            reachable: autoscaler.reachable,
+        }))
+    }
+
+    fn reconfigure_all(&mut self) {
+        let autoscalers: Vec<_> = self.cluster.autoscalers.values().cloned().collect();
+        for autoscaler in autoscalers {
+            let config = self.config_of(&autoscaler);
+            let revision = name_of(&autoscaler.id.namespace, &autoscaler.id.name);
+            if let Some(scaling) = self.scaling.entry(&revision) {
+                scaling.config = config;
+            }
+        }
+    }
+
+    fn usage(&mut self, at: At, usage: &crate::event::scaler::Usage) {
+        self.cluster.usage(at, usage);
+        let Some(life) = self.cluster.pods.values().find(|life| {
+            life.pod.id.name == usage.pod.name && life.pod.id.namespace == usage.pod.namespace
+        }) else {
+            return;
+        };
+        let Some(revision) = life.revision() else { return };
+        let anchor = self.run.anchor();
+        let cores: f64 = self
+            .cluster
+            .pods_of(&revision)
+            .filter_map(|life| life.usage_at(at, anchor))
+            .map(|(cpu, _, _)| f64::from(u32::try_from(cpu.0).unwrap_or(u32::MAX)) / 1000.0)
+            .sum();
+        if let Some(scaling) = self.scaling.entry(&revision) {
+            scaling.cpu.push(at, cores);
+        }
+    }
+
+    fn source(&mut self, at: At, report: &Report) {
+        let before = self.sources.get(&report.source).map(|source| source.report.state);
+        self.sources.apply(at, report);
+        if before == Some(report.state) {
+            return;
+        }
+        if report.state != State::Connecting {
+            let (source, reason) = (report.source.clone(), report.reason.clone());
+            self.happenings.push(at, What::Source { source, state: report.state, reason });
+        }
+        if report.source == WATCH_PODS {
+            match report.state {
+                State::Ok => self.count_all(at),
+                State::Connecting => {}
+                State::Failing | State::Denied | State::Absent => self.scaling.pods_unseen(at),
+            }
+        }
+    }
+
+    fn count(&mut self, at: At, revision: &Name) {
+        let Some(counts) = self.cluster.counts(revision) else { return };
+        if let Some(scaling) = self.scaling.entry(revision) {
+            scaling.counts(at, counts);
+        }
+    }
+
+    fn count_all(&mut self, at: At) {
+        let mut revisions: Vec<Name> = self.cluster.revisions.keys().cloned().collect();
+        revisions.extend(self.cluster.pods.values().filter_map(PodLife::revision));
+        revisions.extend(self.scaling.iter().map(|(name, _)| name.clone()));
+        revisions.sort();
+        revisions.dedup();
+        for revision in revisions {
+            self.count(at, &revision);
+        }
+    }
+
+    /// The revision that a person most likely wants to see: of the run's service the one with
+    /// most traffic; else of all the first.
+    pub fn main_revision(&self) -> Option<Name> {
+        let began = self.run.began.as_ref();
+        let service = began.and_then(|began| {
+            Some(name_of(began.namespace.as_deref()?, began.service.as_deref()?))
+        });
+        match service {
+            Some(service) => self.cluster.revisions_of(&service).into_iter().next(),
+            None => self
+                .cluster
+                .services
+                .keys()
+                .find_map(|service| self.cluster.revisions_of(service).into_iter().next()),
+        }
+    }
+}
+
+fn name_of(namespace: &str, name: &str) -> Name {
+    Name { namespace: namespace.to_owned(), name: name.to_owned() }
+}
+
+#[cfg(test)]
+mod tests;

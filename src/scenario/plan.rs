@@ -132,6 +132,8 @@ pub struct Stage {
     pub to: f64,
 }
 
+// === impl Plan ===
+
 impl Plan {
     /// How long all stages last.
     pub fn lasts(&self) -> Duration {
@@ -140,7 +142,7 @@ impl Plan {
 
     /// The largest amount of any stage.
     pub fn peak(&self) -> f64 {
-        self.load.stages.iter().flat_map(|stage| [stage.from, stage.to]).fold(0.0, f64::max)
+        self.load.peak()
     }
 
     /// The smallest amount of any stage: what load is held at when a safety rule trips.
@@ -151,5 +153,157 @@ impl Plan {
     /// The amount that is never exceeded.
     pub fn max_rate(&self) -> f64 {
         self.target.max_rate.unwrap_or_else(|| (self.peak() * 5.0).max(1.0))
+    }
+
+    /// How many requests fall due: the exact integral of the profile. `None` in a closed loop,
+    /// where the answers decide.
+    pub fn requests(&self) -> Option<f64> {
+        let all = self.load.stages.iter().map(Stage::area).sum::<f64>();
+        #[expect(clippy::cast_precision_loss, reason = "2^52 requests are enough")]
+        let most = self.load.max_requests.map_or(f64::INFINITY, |most| most as f64);
+        match self.load.arrivals {
+            Arrivals::Even | Arrivals::Poisson => Some(all.min(most)),
+            Arrivals::Closed { .. } => None,
+        }
+    }
+
+    /// The plan's first `length`; a stage that it cuts ends at the amount it has reached.
+    #[must_use]
+    pub fn cut_to(mut self, length: Duration) -> Self {
+        let mut left = length;
+        self.load.stages.retain_mut(|stage| {
+            if left < stage.lasts {
+                stage.to = stage.amount(left);
+                stage.lasts = left;
+            }
+            left -= stage.lasts;
+            !stage.lasts.is_zero()
+        });
+        self
+    }
+
+    /// The plan fit to be written down or shown: no body, no header or variable that may be a
+    /// secret.
+    #[must_use]
+    pub fn without_secrets(mut self) -> Self {
+        self.request.body =
+            self.request.body.map(|body| format!("({} bytes, not recorded)", body.len()));
+        hide_secrets(&mut self.request.headers);
+        if let Address::Service { create: Some(create), .. } = &mut self.target.address {
+            hide_secrets(&mut create.env);
+        }
+        self
+    }
+}
+
+/// By name: a header that carries one is called after it.
+fn hide_secrets(pairs: &mut [(String, String)]) {
+    const TELLING: [&str; 7] =
+        ["auth", "cookie", "token", "secret", "password", "key", "credential"];
+    for (name, value) in pairs {
+        let name = name.to_ascii_lowercase();
+        if TELLING.iter().any(|word| name.contains(word)) {
+            "(not recorded)".clone_into(value);
+        }
+    }
+}
+
+// === impl Load ===
+
+impl Load {
+    /// The largest amount of any stage.
+    pub fn peak(&self) -> f64 {
+        self.stages.iter().flat_map(|stage| [stage.from, stage.to]).fold(0.0, f64::max)
+    }
+}
+
+// === impl Stage ===
+
+impl Stage {
+    /// The amount `after` so long in it.
+    pub fn amount(&self, after: Duration) -> f64 {
+        if self.lasts.is_zero() {
+            return self.to;
+        }
+        let share = (after.as_secs_f64() / self.lasts.as_secs_f64()).min(1.0);
+        (self.to - self.from).mul_add(share, self.from)
+    }
+
+    /// The amount times the seconds: of a rate, the requests that fall due in it.
+    ///
+    /// ```text
+    ///            to
+    ///          ╱ │
+    ///   from ╱   │    area = lasts × (from + to) / 2
+    ///       │    │
+    ///       └────┘
+    /// ```
+    pub fn area(&self) -> f64 {
+        self.lasts.as_secs_f64() * f64::midpoint(self.from, self.to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stage(secs: u64, from: f64, to: f64) -> Stage {
+        Stage { name: String::new(), lasts: Duration::from_secs(secs), from, to }
+    }
+
+    fn plan(stages: Vec<Stage>) -> Plan {
+        Plan {
+            name: "test".to_owned(),
+            about: String::new(),
+            target: Target {
+                address: Address::Url { url: "http://127.0.0.1:1".to_owned(), host: None },
+                connections: 1,
+                max_in_flight: 1,
+                max_rate: None,
+                insecure: false,
+            },
+            request: Request {
+                method: "GET".to_owned(),
+                path: "/".to_owned(),
+                headers: Vec::new(),
+                body: None,
+                timeout: Duration::from_secs(1),
+                keep_alive: true,
+            },
+            load: Load { arrivals: Arrivals::Even, seed: 1, stages, max_requests: None },
+            checks: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn requests_are_the_area_under_the_profile() {
+        let mut plan = plan(vec![stage(10, 10.0, 30.0), stage(5, 4.0, 4.0), stage(5, 4.0, 0.0)]);
+        assert_eq!(plan.requests(), Some(230.0));
+        plan.load.max_requests = Some(100);
+        assert_eq!(plan.requests(), Some(100.0));
+        plan.load.arrivals = Arrivals::Closed { think: Duration::ZERO };
+        assert_eq!(plan.requests(), None);
+    }
+
+    #[test]
+    fn a_plan_is_cut_where_it_is() {
+        let whole = plan(vec![stage(10, 0.0, 20.0), stage(5, 4.0, 4.0)]);
+        let half = whole.clone().cut_to(Duration::from_secs(5));
+        assert_eq!(half.load.stages, [stage(5, 0.0, 10.0)]);
+        let most = whole.clone().cut_to(Duration::from_secs(12));
+        assert_eq!(most.load.stages, [stage(10, 0.0, 20.0), stage(2, 4.0, 4.0)]);
+        assert_eq!(whole.clone().cut_to(Duration::from_secs(99)), whole);
+    }
+
+    #[test]
+    fn secrets_stay_out_of_records() {
+        let mut plan = plan(vec![stage(1, 1.0, 1.0)]);
+        plan.request.body = Some("hunter2".to_owned());
+        plan.request.headers = ["Authorization", "Cookie", "X-Api-Key", "Accept"]
+            .map(|name| (name.to_owned(), "hunter2".to_owned()))
+            .to_vec();
+        let text = serde_json::to_string(&plan.without_secrets()).unwrap();
+        assert_eq!(text.matches("hunter2").count(), 1, "{text}");
+        assert!(text.contains(r#"["Accept","hunter2"]"#), "{text}");
     }
 }

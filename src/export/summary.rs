@@ -1,0 +1,485 @@
+//! The numbers of a run, once, for all formats: `summary.json`, version 1.
+//!
+//! Times are milliseconds unless the name says otherwise; `None` is unknown and is written as
+//! `null`, never as 0.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::event::cluster::Kind;
+use crate::event::cluster::Name;
+use crate::event::run::Executor;
+use crate::event::run::Outcome;
+use crate::event::scaler::Origin;
+use crate::model::Model;
+use crate::model::scaling::PanicState;
+use crate::model::scaling::RevisionScaling;
+use crate::model::sources::Health;
+use crate::model::traffic::Totals;
+use crate::scenario::check::Check;
+use crate::scenario::check::Measure;
+use crate::series::LatencyHistogram;
+use crate::units::At;
+
+/// The numbers of a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// Version of this schema.
+    pub schema: u32,
+    /// Name of the scenario, or of what was watched.
+    pub name: String,
+    /// The version of rampscope that recorded it.
+    pub version: String,
+    /// When it began, RFC 3339.
+    pub started: String,
+    /// How long it lasted.
+    pub seconds: f64,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The load; `None` if none was sent.
+    pub traffic: Option<TrafficSummary>,
+    /// The autoscaler; `None` if there was no cluster, or nothing is known of a revision.
+    pub scaling: Option<ScalingSummary>,
+    /// The sources.
+    pub sources: Vec<SourceSummary>,
+    /// The scenario's checks.
+    pub checks: Vec<CheckSummary>,
+    /// Our own process; `None` in a record that was cut off.
+    pub client: Option<ClientSummary>,
+}
+
+/// The load.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TrafficSummary {
+    /// Requests that fell due.
+    pub offered: u64,
+    /// Requests that left.
+    pub sent: u64,
+    /// Requests that were answered or failed.
+    pub completed: u64,
+    /// Requests that succeeded.
+    pub succeeded: u64,
+    /// Requests that failed.
+    pub failed: u64,
+    /// Requests that hit the in-flight cap and never left.
+    pub dropped: u64,
+    /// The most requests in flight.
+    pub in_flight_max: u64,
+    /// Requests offered a second.
+    pub rate_offered: Option<f64>,
+    /// Requests completed a second.
+    pub rate_achieved: Option<f64>,
+    /// Bytes written.
+    pub bytes_sent: u64,
+    /// Bytes read.
+    pub bytes_received: u64,
+    /// Answers by status code.
+    pub status: BTreeMap<String, u64>,
+    /// Failures by class.
+    pub errors: BTreeMap<String, u64>,
+    /// Seconds in which we ourselves were the bottleneck.
+    pub client_limited_s: f64,
+    /// From the due time to the last byte, successes; `None` in a closed loop.
+    pub response_time: Option<LatencySummary>,
+    /// From the first byte written to the last byte read, successes.
+    pub service_time: Option<LatencySummary>,
+    /// The time that failures took.
+    pub failure_time: Option<LatencySummary>,
+    /// From the due time to the first byte written; `None` in a closed loop.
+    pub send_lag: Option<LatencySummary>,
+}
+
+/// Latencies, in milliseconds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LatencySummary {
+    /// How many.
+    pub count: u64,
+    /// The fastest.
+    pub min: Option<f64>,
+    /// Their mean.
+    pub mean: Option<f64>,
+    /// Half were at most this.
+    pub p50: Option<f64>,
+    /// 90 %.
+    pub p90: Option<f64>,
+    /// 95 %.
+    pub p95: Option<f64>,
+    /// 99 %.
+    pub p99: Option<f64>,
+    /// 99.9 %.
+    pub p999: Option<f64>,
+    /// The slowest.
+    pub max: Option<f64>,
+}
+
+/// The autoscaler, of the run's service.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ScalingSummary {
+    /// `kpa.autoscaling.knative.dev`, …
+    pub class: Option<String>,
+    /// The most pods that were ready at once.
+    pub ready_max: Option<u32>,
+    /// The most pods that were desired.
+    pub desired_max: Option<u32>,
+    /// Seconds of pods that were not gone.
+    pub pod_seconds: Option<f64>,
+    /// Pods that became ready while we looked.
+    pub cold_starts: Option<u64>,
+    /// From creation to Ready.
+    pub cold_start: Option<LatencySummary>,
+    /// How panic was known.
+    pub panic_source: PanicSource,
+    /// Each panic.
+    pub panics: Option<Vec<PanicSummary>>,
+    /// Seconds in panic.
+    pub panic_s: Option<f64>,
+}
+
+/// How panic was known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PanicSource {
+    /// From the autoscaler's metrics.
+    Metric,
+    /// From a Prometheus server.
+    Prometheus,
+    /// From the autoscaler's log.
+    Log,
+    /// Computed by us.
+    Derived,
+    /// Not at all.
+    Unknown,
+}
+
+/// One panic, in seconds since the run began.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PanicSummary {
+    /// Its beginning.
+    pub start_s: f64,
+    /// Its end; `None` if it was not seen.
+    pub end_s: Option<f64>,
+}
+
+/// A source.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SourceSummary {
+    /// Its name.
+    pub name: String,
+    /// `ok`, `stale`, `denied` or `absent`.
+    pub state: &'static str,
+    /// Answers that were understood.
+    pub samples: u64,
+    /// Failures.
+    pub errors: u64,
+    /// Samples that the bus had no room for are counted for the run, not by source.
+    pub dropped: u64,
+    /// Requests made.
+    pub requests: u64,
+    /// Bytes received.
+    pub bytes: u64,
+}
+
+/// A check and whether it held.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CheckSummary {
+    /// As it was written.
+    pub name: String,
+    /// The limit, in the measure's unit (seconds, share, requests a second, pods).
+    pub limit: f64,
+    /// The value; `None` without data.
+    pub value: Option<f64>,
+    /// Whether it held; without data it did not.
+    pub pass: bool,
+}
+
+/// Our own process.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClientSummary {
+    /// CPU seconds, user and system.
+    pub cpu_s: f64,
+    /// The same, a request, in microseconds; `None` without requests.
+    pub cpu_us_per_request: Option<f64>,
+    /// Largest resident set.
+    pub rss_max_bytes: u64,
+    /// Bytes written to the terminal.
+    pub terminal_bytes: u64,
+    /// Frames drawn.
+    pub frames: u64,
+}
+
+// === impl Summary ===
+
+impl Summary {
+    /// The numbers of what `model` knows.
+    pub fn of(model: &Model, checks: &[Check]) -> Self {
+        let began = model.run.began.as_ref();
+        let ended = model.run.ended.as_ref();
+        let end = model.run.ended_at.unwrap_or(model.now);
+        let scaling = ScalingSummary::of(model, end);
+        let has_load = model.run.executor() != Executor::None;
+        Self {
+            schema: 1,
+            name: began.map_or_else(String::new, |began| began.name.clone()),
+            version: began.map_or_else(String::new, |began| began.version.clone()),
+            started: model.run.anchor().wall(At::ZERO).to_string(),
+            seconds: end.as_secs_f64(),
+            // A record without an end was cut off.
+            outcome: ended.map_or(Outcome::Lost, |ended| ended.outcome),
+            traffic: has_load.then(|| TrafficSummary::of(model)),
+            checks: checks.iter().map(|check| CheckSummary::of(check, model)).collect(),
+            scaling,
+            sources: SourceSummary::all(model, end),
+            client: ended.and_then(|ended| ended.client.as_ref()).map(|client| ClientSummary {
+                cpu_s: client.cpu_s,
+                cpu_us_per_request: ratio(
+                    client.cpu_s * 1e6,
+                    count(model.traffic.total.completed()),
+                ),
+                rss_max_bytes: client.rss_max_bytes,
+                terminal_bytes: client.terminal_bytes,
+                frames: client.frames,
+            }),
+        }
+    }
+
+    /// Whether every check held.
+    pub fn passes(&self) -> bool {
+        self.checks.iter().all(|check| check.pass)
+    }
+}
+
+impl TrafficSummary {
+    fn of(model: &Model) -> Self {
+        let total: &Totals = &model.traffic.total;
+        let is_open = model.run.executor() == Executor::Open;
+        let latencies = &total.latencies;
+        let summary = |histogram: &Option<LatencyHistogram>| {
+            histogram.as_ref().map(LatencySummary::of_histogram)
+        };
+        Self {
+            offered: total.offered,
+            sent: total.sent,
+            completed: total.completed(),
+            succeeded: total.succeeded,
+            failed: total.failed,
+            dropped: total.dropped,
+            in_flight_max: total.in_flight_max,
+            rate_offered: total.per_second(total.offered),
+            rate_achieved: total.per_second(total.completed()),
+            bytes_sent: total.bytes_sent,
+            bytes_received: total.bytes_received,
+            status: total.status.iter().map(|(code, n)| (code.to_string(), *n)).collect(),
+            errors: total.errors.clone(),
+            client_limited_s: model.traffic.limited_s,
+            response_time: summary(&latencies.response_time).filter(|_| is_open),
+            service_time: summary(&latencies.service_time),
+            failure_time: summary(&latencies.failure_time),
+            send_lag: summary(&latencies.send_lag).filter(|_| is_open),
+        }
+    }
+}
+
+impl LatencySummary {
+    /// Of a histogram.
+    pub fn of_histogram(histogram: &LatencyHistogram) -> Self {
+        let known = 0 < histogram.count();
+        let millis = |value: Duration| known.then(|| value.as_secs_f64() * 1e3);
+        Self {
+            count: histogram.count(),
+            min: millis(histogram.min()),
+            mean: millis(histogram.mean()),
+            p50: millis(histogram.quantile(0.5)),
+            p90: millis(histogram.quantile(0.9)),
+            p95: millis(histogram.quantile(0.95)),
+            p99: millis(histogram.quantile(0.99)),
+            p999: millis(histogram.quantile(0.999)),
+            max: millis(histogram.max()),
+        }
+    }
+
+    /// Of a few values, exactly.
+    fn of_values(mut values: Vec<Duration>) -> Option<Self> {
+        values.sort_unstable();
+        let millis = |value: Duration| value.as_secs_f64() * 1e3;
+        let sum: Duration = values.iter().sum();
+        let at = |share| nearest_rank(&values, share).map(millis);
+        Some(Self {
+            count: values.len() as u64,
+            min: values.first().copied().map(millis),
+            mean: ratio(millis(sum), count(values.len() as u64)),
+            p50: at(0.5),
+            p90: at(0.9),
+            p95: at(0.95),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: values.last().copied().map(millis),
+        })
+        .filter(|summary| 0 < summary.count)
+    }
+}
+
+impl ScalingSummary {
+    fn of(model: &Model, end: At) -> Option<Self> {
+        let revisions = measured_revisions(model);
+        let known: Vec<&RevisionScaling> =
+            revisions.iter().filter_map(|name| model.scaling.get(name)).collect();
+        if known.is_empty() {
+            return None;
+        }
+        let has_pods = model.cluster.is_listed(Kind::Pod);
+        let cold: Vec<Duration> = model
+            .cluster
+            .cold_starts
+            .iter()
+            .filter(|start| revisions.contains(&start.revision))
+            .map(|start| start.took)
+            .collect();
+        let panic_source = panic_source(model, &revisions, end);
+        let knows_panic = panic_source != PanicSource::Unknown;
+        let class = revisions
+            .iter()
+            .find_map(|name| model.cluster.autoscalers.get(name))
+            .map(|autoscaler| autoscaler.class.clone());
+        let mut panics: Vec<PanicSummary> = known
+            .iter()
+            .flat_map(|scaling| &scaling.panics)
+            .map(|span| PanicSummary {
+                start_s: span.began.as_secs_f64(),
+                end_s: span.ended.map(At::as_secs_f64),
+            })
+            .collect();
+        panics.sort_by(|a, b| a.start_s.total_cmp(&b.start_s));
+        Some(Self {
+            class: class.filter(|class| !class.is_empty()),
+            ready_max: known.iter().filter_map(|scaling| scaling.ready_max).max(),
+            desired_max: known.iter().filter_map(|scaling| scaling.desired_max).max(),
+            pod_seconds: has_pods
+                .then(|| known.iter().map(|scaling| scaling.pod_seconds_at(end)).sum()),
+            cold_starts: has_pods.then_some(cold.len() as u64),
+            cold_start: LatencySummary::of_values(cold),
+            panic_source,
+            panics: knows_panic.then_some(panics),
+            panic_s: knows_panic
+                .then(|| known.iter().map(|scaling| scaling.panic_seconds(end)).sum()),
+        })
+    }
+}
+
+impl SourceSummary {
+    fn all(model: &Model, end: At) -> Vec<Self> {
+        let state = |health| match health {
+            Health::Ok => "ok",
+            Health::Denied => "denied",
+            Health::Absent => "absent",
+            Health::Connecting | Health::Failing | Health::Stale(_) => "stale",
+        };
+        model
+            .sources
+            .iter()
+            .map(|source| Self {
+                name: source.report.source.clone(),
+                state: state(source.health(end)),
+                samples: source.report.samples,
+                errors: source.report.errors,
+                dropped: 0,
+                requests: source.report.requests,
+                bytes: source.report.bytes,
+            })
+            .collect()
+    }
+}
+
+impl CheckSummary {
+    fn of(check: &Check, model: &Model) -> Self {
+        let value = measure(check.what, model);
+        Self { name: check.text.clone(), limit: check.limit, value, pass: check.judge(value) }
+    }
+}
+
+/// The value of a measure in its unit; `None` without data.
+fn measure(what: Measure, model: &Model) -> Option<f64> {
+    let total = &model.traffic.total;
+    let revisions = measured_revisions(model);
+    let known = || revisions.iter().filter_map(|name| model.scaling.get(name));
+    match what {
+        Measure::Latency(share) => total
+            .latencies
+            .felt()
+            .filter(|felt| 0 < felt.count())
+            .map(|felt| felt.quantile(share).as_secs_f64()),
+        Measure::ColdStart(share) => {
+            let mut took: Vec<Duration> = model
+                .cluster
+                .cold_starts
+                .iter()
+                .filter(|start| revisions.contains(&start.revision))
+                .map(|start| start.took)
+                .collect();
+            took.sort_unstable();
+            nearest_rank(&took, share).map(|took| took.as_secs_f64())
+        }
+        Measure::Errors => total.error_share(),
+        Measure::RateAchieved => {
+            (0 < total.completed()).then(|| total.per_second(total.completed())).flatten()
+        }
+        Measure::ReadyMax => known().filter_map(|scaling| scaling.ready_max).max().map(f64::from),
+        Measure::Panics => {
+            let end = model.run.ended_at.unwrap_or(model.now);
+            (panic_source(model, &revisions, end) != PanicSource::Unknown)
+                .then(|| count(known().map(|scaling| scaling.panics.len() as u64).sum()))
+        }
+    }
+}
+
+/// The revisions that the run is about: those of its service, or all where none was named.
+fn measured_revisions(model: &Model) -> Vec<Name> {
+    let service = model.run.began.as_ref().and_then(|began| {
+        let (namespace, name) = (began.namespace.clone()?, began.service.clone()?);
+        Some(Name { namespace, name })
+    });
+    match service {
+        Some(service) => model.cluster.revisions_of(&service),
+        None => model.scaling.iter().map(|(name, _)| name.clone()).collect(),
+    }
+}
+
+fn panic_source(model: &Model, revisions: &[Name], end: At) -> PanicSource {
+    let now = revisions.iter().find_map(|name| match model.scaling.panic_state(name, end) {
+        PanicState::Stable { origin } | PanicState::Panic { origin, .. } => Some(origin),
+        PanicState::Unknown(_) => None,
+    });
+    let before = || {
+        let scalings = revisions.iter().filter_map(|name| model.scaling.get(name));
+        scalings.flat_map(|scaling| &scaling.panics).map(|span| span.origin).next_back()
+    };
+    match now.or_else(before) {
+        Some(Origin::Metric) => PanicSource::Metric,
+        Some(Origin::Prometheus) => PanicSource::Prometheus,
+        Some(Origin::Log) => PanicSource::Log,
+        Some(Origin::Derived) => PanicSource::Derived,
+        None => PanicSource::Unknown,
+    }
+}
+
+/// The smallest value that at least `share` of all do not exceed.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "an index into a list of at most some thousands"
+)]
+fn nearest_rank(sorted: &[Duration], share: f64) -> Option<Duration> {
+    let rank = (share * sorted.len() as f64).ceil().max(1.0) as usize;
+    sorted.get(rank.min(sorted.len()).checked_sub(1)?).copied()
+}
+
+fn ratio(part: f64, whole: f64) -> Option<f64> {
+    (0.0 < whole).then(|| part / whole)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts below 2^52")]
+const fn count(n: u64) -> f64 {
+    n as f64
+}

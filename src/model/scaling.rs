@@ -1,0 +1,461 @@
+//! What the autoscaler wants, why, and whether it panics: one entry a revision.
+//!
+//! Panic is taken from the metric while that is fresh, else from the log, else it is unknown; the
+//! source always stands beside it.
+
+use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::event::cluster::Name;
+use crate::event::scaler::Activator;
+use crate::event::scaler::Autoscaler;
+use crate::event::scaler::AutoscalerLog;
+use crate::event::scaler::LogLine;
+use crate::event::scaler::Origin;
+use crate::kpa::Effective;
+use crate::kpa::config::Metric;
+use crate::series::Series;
+use crate::units::Anchor;
+use crate::units::At;
+
+use super::cluster::PodCounts;
+use super::happenings::Happenings;
+use super::happenings::What;
+
+/// Revisions that are kept.
+const REVISIONS_MAX: usize = 2000;
+/// Panics of a revision that are kept; older ones are counted in their sum.
+const SPANS_MAX: usize = 1000;
+/// A reading older than this is stale: the autoscaler decides every two seconds, we read every
+/// second.
+pub const FRESH: Duration = Duration::from_secs(6);
+
+/// All revisions' scaling.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Scaling {
+    by_revision: BTreeMap<Name, RevisionScaling>,
+    /// Since when the autoscaler's log is followed, by the wall clock of the log's first line.
+    log_since: Option<At>,
+}
+
+/// One revision's scaling.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RevisionScaling {
+    /// What the owning autoscaler pod said last.
+    pub reading: Option<Autoscaler>,
+    /// What each activator pod said last, by pod.
+    pub activators: BTreeMap<String, Activator>,
+    /// The effective configuration; `None` until both its `PodAutoscaler` and
+    /// `config-autoscaler` were seen.
+    pub config: Option<Effective>,
+    /// Panics, oldest first; the last may still go on.
+    pub panics: VecDeque<PanicSpan>,
+    /// When the panic threshold was last seen to be reached.
+    pub last_over: Option<At>,
+    /// The most that was desired in the present panic.
+    pub held_max: Option<u32>,
+    /// `status.desiredScale` of the `PodAutoscaler`, or what was requested where that is not seen.
+    pub desired: Series,
+    /// The decider's wish, before bounds.
+    pub wanted: Series,
+    /// Ready pods.
+    pub ready: Series,
+    /// Pods on their way to be ready.
+    pub starting: Series,
+    /// Pods on their way out.
+    pub terminating: Series,
+    /// Average over the stable window: concurrency, or requests a second.
+    pub stable: Series,
+    /// Average over the panic window.
+    pub panic: Series,
+    /// The panic average above which panic begins.
+    pub enters: Series,
+    /// Excess burst capacity.
+    pub excess_burst_capacity: Series,
+    /// Requests in the activators.
+    pub activator: Series,
+    /// 1 while the activator is in the path, else 0.
+    pub via_activator: Series,
+    /// CPU of all pods with a sample, in cores.
+    pub cpu: Series,
+    /// Seconds of pods that were not gone, until `counted_at`.
+    pub pod_seconds: f64,
+    /// The most pods that were ready at once.
+    pub ready_max: Option<u32>,
+    /// The most pods that were desired.
+    pub desired_max: Option<u32>,
+    counted_at: At,
+    counts: Option<PodCounts>,
+    log_panics: Option<bool>,
+}
+
+/// One panic.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PanicSpan {
+    /// When it began, as far as we saw.
+    pub began: At,
+    /// When it ended; `None` while it goes on, or if we lost sight of it.
+    pub ended: Option<At>,
+    /// When it was last seen to go on.
+    pub seen: At,
+    /// How we know.
+    pub origin: Origin,
+    /// Whether it went on already when we began to look, so that it is older than `began`.
+    pub was_on: bool,
+}
+
+/// Whether a revision panics, at a moment.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PanicState {
+    /// It does not.
+    Stable {
+        /// How we know.
+        origin: Origin,
+    },
+    /// It does.
+    Panic {
+        /// How we know.
+        origin: Origin,
+        /// Since when; before that, if `was_on`.
+        since: At,
+        /// Whether it went on already when we began to look.
+        was_on: bool,
+        /// When it can end at the earliest; `None` if that cannot be known.
+        leaves: Option<At>,
+    },
+    /// Nobody can say.
+    Unknown(Ignorance),
+}
+
+/// Why nobody can say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ignorance {
+    /// No autoscaler was heard of this revision yet.
+    NotHeard,
+    /// The last reading is this old.
+    Stale(Duration),
+    /// The metric is not exported, and the log holds no line about panic yet.
+    NoLineYet,
+}
+
+/// What the autoscaler reckons with: averages of the whole revision, and the target a pod.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Averages {
+    /// What is measured.
+    pub metric: Metric,
+    /// Over the stable window.
+    pub stable: Option<f64>,
+    /// Over the panic window.
+    pub panic: Option<f64>,
+    /// A pod's target, after utilisation.
+    pub target: Option<f64>,
+}
+
+/// What the autoscaler reckons with, taken from what it exports.
+pub fn averages(reading: &Autoscaler) -> Averages {
+    // A revision exports only the series of the metric that it scales on.
+    if reading.target_rps.is_some() || reading.stable_rps.is_some() {
+        let (stable, panic, target) = (reading.stable_rps, reading.panic_rps, reading.target_rps);
+        Averages { metric: Metric::Rps, stable, panic, target }
+    } else {
+        Averages {
+            metric: Metric::Concurrency,
+            stable: reading.stable_concurrency,
+            panic: reading.panic_concurrency,
+            target: reading.target_concurrency,
+        }
+    }
+}
+
+// === impl Scaling ===
+
+impl Scaling {
+    /// The scaling of a revision, if anything is known of it.
+    pub fn get(&self, revision: &Name) -> Option<&RevisionScaling> {
+        self.by_revision.get(revision)
+    }
+
+    /// All revisions of which anything is known.
+    pub fn iter(&self) -> impl Iterator<Item = (&Name, &RevisionScaling)> {
+        self.by_revision.iter()
+    }
+
+    pub(super) fn entry(&mut self, revision: &Name) -> Option<&mut RevisionScaling> {
+        if REVISIONS_MAX <= self.by_revision.len() && !self.by_revision.contains_key(revision) {
+            return None;
+        }
+        Some(self.by_revision.entry(revision.clone()).or_default())
+    }
+
+    pub(super) fn reading(&mut self, at: At, reading: &Autoscaler, log: &mut Happenings) {
+        // A pod that lost its lease goes on exporting what it knew.
+        if reading.owner == Some(false) {
+            return;
+        }
+        if let Some(scaling) = self.entry(&reading.revision) {
+            scaling.reading(at, reading, log);
+        }
+    }
+
+    pub(super) fn log_line(&mut self, anchor: Anchor, line: &AutoscalerLog, log: &mut Happenings) {
+        let at = anchor.at(line.written);
+        if line.line == LogLine::FollowBegan {
+            self.log_since = Some(self.log_since.unwrap_or(at));
+            return;
+        }
+        if let Some(scaling) = self.entry(&line.revision) {
+            scaling.log_line(at, line, log);
+        }
+    }
+
+    pub(super) fn activator(&mut self, at: At, reading: &Activator) {
+        let Some(scaling) = self.entry(&reading.revision) else { return };
+        scaling.activators.retain(|_, known| at.since(known.read) < FRESH);
+        scaling.activators.insert(reading.pod.clone(), reading.clone());
+        let all: Option<f64> = scaling.activators.values().map(|known| known.concurrency).sum();
+        match all {
+            Some(all) => scaling.activator.push(at, all),
+            None => scaling.activator.gap(at),
+        }
+    }
+
+    pub(super) fn forget(&mut self, revision: &Name) {
+        self.by_revision.remove(revision);
+    }
+
+    /// The pods can no longer be seen: their lines break off.
+    pub(super) fn pods_unseen(&mut self, at: At) {
+        for scaling in self.by_revision.values_mut() {
+            scaling.count_pod_seconds(at);
+            scaling.counts = None;
+            for series in [&mut scaling.ready, &mut scaling.starting, &mut scaling.terminating] {
+                series.gap(at);
+            }
+        }
+    }
+
+    /// Whether a revision panics at `now`.
+    pub fn panic_state(&self, revision: &Name, now: At) -> PanicState {
+        let Some(scaling) = self.by_revision.get(revision) else {
+            return PanicState::Unknown(Ignorance::NotHeard);
+        };
+        scaling.panic_state(now, self.log_since.is_some())
+    }
+}
+
+// === impl RevisionScaling ===
+
+impl RevisionScaling {
+    fn reading(&mut self, at: At, reading: &Autoscaler, log: &mut Happenings) {
+        let read = reading.read;
+        let before = self.reading.replace(reading.clone());
+        let is_first = before.is_none();
+        if let Some(before) = before
+            && before.pod != reading.pod
+        {
+            let (revision, pod) = (reading.revision.clone(), reading.pod.clone());
+            log.push(at, What::Owner { revision, pod });
+        }
+        let averages = averages(reading);
+        for (series, value) in [
+            (&mut self.wanted, reading.desired),
+            (&mut self.stable, averages.stable),
+            (&mut self.panic, averages.panic),
+            (&mut self.excess_burst_capacity, reading.excess_burst_capacity),
+        ] {
+            match value {
+                Some(value) => series.push(read, value),
+                None => series.gap(read),
+            }
+        }
+        match self.panic_begins_above() {
+            Some(enters) => self.enters.push(read, enters),
+            None => self.enters.gap(read),
+        }
+        if self.is_over() == Some(true) {
+            self.last_over = Some(read);
+        }
+        match reading.panic {
+            Some(true) => {
+                // The first reading of all cannot tell when it began.
+                self.panic_goes_on(read, Origin::Metric, is_first, reading, log);
+            }
+            Some(false) => self.panic_is_off(read, Origin::Metric, &reading.revision, log),
+            None => {}
+        }
+    }
+
+    fn log_line(&mut self, at: At, line: &AutoscalerLog, log: &mut Happenings) {
+        // The metric says the same, and more exactly when it can be read.
+        let has_metric = self
+            .reading
+            .as_ref()
+            .is_some_and(|reading| reading.panic.is_some() && at.since(reading.read) < FRESH);
+        let panics = match line.line {
+            LogLine::Panicking => true,
+            LogLine::UnPanicking => false,
+            _ => return,
+        };
+        self.log_panics = Some(panics);
+        if has_metric {
+            return;
+        }
+        if panics {
+            let reading = Autoscaler { revision: line.revision.clone(), ..Autoscaler::default() };
+            self.panic_goes_on(at, Origin::Log, false, &reading, log);
+        } else {
+            self.panic_is_off(at, Origin::Log, &line.revision, log);
+        }
+    }
+
+    fn panic_goes_on(
+        &mut self,
+        at: At,
+        origin: Origin,
+        was_on: bool,
+        reading: &Autoscaler,
+        log: &mut Happenings,
+    ) {
+        if let Some(span) = self.panics.back_mut().filter(|span| span.ended.is_none()) {
+            span.seen = at;
+            span.origin = origin;
+        } else {
+            if self.panics.len() == SPANS_MAX {
+                self.panics.pop_front();
+            }
+            self.panics.push_back(PanicSpan { began: at, ended: None, seen: at, origin, was_on });
+            self.held_max = None;
+            let averages = averages(reading);
+            log.push(
+                at,
+                What::PanicBegan {
+                    revision: reading.revision.clone(),
+                    origin,
+                    panic_average: averages.panic,
+                    target: averages.target,
+                    ready: reading.actual,
+                    was_on,
+                },
+            );
+        }
+        if let Some(desired) = reading.desired.and_then(whole) {
+            self.held_max = Some(self.held_max.map_or(desired, |held| held.max(desired)));
+        }
+    }
+
+    fn panic_is_off(&mut self, at: At, origin: Origin, revision: &Name, log: &mut Happenings) {
+        let Some(span) = self.panics.back_mut().filter(|span| span.ended.is_none()) else {
+            return;
+        };
+        span.ended = Some(at);
+        span.origin = origin;
+        self.held_max = None;
+        let lasted = at.since(span.began);
+        log.push(at, What::PanicEnded { revision: revision.clone(), origin, lasted });
+    }
+
+    fn panic_state(&self, now: At, has_log: bool) -> PanicState {
+        let open = self.panics.back().filter(|span| span.ended.is_none());
+        let panic = |span: &PanicSpan, origin| PanicState::Panic {
+            origin,
+            since: span.began,
+            was_on: span.was_on,
+            leaves: self.leaves(),
+        };
+        let metric = self.reading.as_ref().filter(|reading| reading.panic.is_some());
+        let age = metric.map(|reading| now.since(reading.read));
+        match (age, self.log_panics) {
+            (Some(age), _) if age < FRESH => match open {
+                Some(span) => panic(span, Origin::Metric),
+                None => PanicState::Stable { origin: Origin::Metric },
+            },
+            (_, Some(true)) if has_log => match open {
+                Some(span) => panic(span, Origin::Log),
+                None => PanicState::Unknown(Ignorance::NoLineYet),
+            },
+            (_, Some(false)) if has_log => PanicState::Stable { origin: Origin::Log },
+            (Some(age), _) => PanicState::Unknown(Ignorance::Stale(age)),
+            (None, _) if has_log => PanicState::Unknown(Ignorance::NoLineYet),
+            (None, _) => PanicState::Unknown(Ignorance::NotHeard),
+        }
+    }
+
+    /// When the present panic can end at the earliest: one stable window after the threshold was
+    /// last reached (`pkg/autoscaler/scaling/autoscaler.go`, `Scale`).
+    fn leaves(&self) -> Option<At> {
+        let window = self.config.as_ref()?.config.stable_window;
+        Some(self.last_over? + window)
+    }
+
+    /// The panic average above which panic begins: `ceil(average / target)` must reach the
+    /// threshold times the ready pods, of which there count at least one.
+    pub fn panic_begins_above(&self) -> Option<f64> {
+        let reading = self.reading.as_ref()?;
+        let target = averages(reading).target.filter(|target| 0.0 < *target)?;
+        Some((self.panic_begins_at()? - 1.0) * target)
+    }
+
+    /// How many pods must be wanted over the panic window for panic to begin.
+    pub fn panic_begins_at(&self) -> Option<f64> {
+        let ready = self.reading.as_ref()?.actual?.max(1.0);
+        let threshold = self.config.as_ref()?.config.panic_threshold;
+        Some((threshold * ready).ceil())
+    }
+
+    fn is_over(&self) -> Option<bool> {
+        let averages = averages(self.reading.as_ref()?);
+        let wanted = (averages.panic? / averages.target.filter(|target| 0.0 < *target)?).ceil();
+        Some(self.panic_begins_at()? <= wanted)
+    }
+
+    pub(super) fn counts(&mut self, at: At, counts: PodCounts) {
+        if self.counts == Some(counts) {
+            return;
+        }
+        self.count_pod_seconds(at);
+        self.counts = Some(counts);
+        self.ready_max = self.ready_max.max(Some(counts.ready));
+        self.ready.push(at, counts.ready.into());
+        self.starting.push(at, counts.starting.into());
+        self.terminating.push(at, counts.terminating.into());
+    }
+
+    pub(super) fn count_pod_seconds(&mut self, at: At) {
+        if let Some(counts) = self.counts {
+            let n_pods = counts.ready + counts.starting + counts.terminating;
+            self.pod_seconds += f64::from(n_pods) * at.since(self.counted_at).as_secs_f64();
+        }
+        self.counted_at = self.counted_at.max(at);
+    }
+
+    /// Pod seconds until `now`.
+    pub fn pod_seconds_at(&self, now: At) -> f64 {
+        let n_pods = self.counts.map_or(0, |it| it.ready + it.starting + it.terminating);
+        self.pod_seconds + f64::from(n_pods) * now.since(self.counted_at).as_secs_f64()
+    }
+
+    pub(super) fn desire(&mut self, at: At, desired: Option<u32>) {
+        match desired {
+            Some(desired) => {
+                self.desired.push(at, desired.into());
+                self.desired_max = self.desired_max.max(Some(desired));
+            }
+            None => self.desired.gap(at),
+        }
+    }
+
+    /// Seconds in panic until `now`, as far as we saw.
+    pub fn panic_seconds(&self, now: At) -> f64 {
+        self.panics
+            .iter()
+            .map(|span| span.ended.unwrap_or_else(|| now.min(span.seen + FRESH)).since(span.began))
+            .map(|lasted| lasted.as_secs_f64())
+            .sum()
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
+fn whole(value: f64) -> Option<u32> {
+    (0.0..=1e9).contains(&value).then_some(value as u32)
+}

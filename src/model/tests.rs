@@ -1,0 +1,281 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::event::cluster::Gone;
+use crate::event::cluster::Id;
+use crate::event::cluster::Phase;
+use crate::event::cluster::Pod;
+use crate::event::run::Began;
+use crate::event::run::Executor;
+use crate::event::run::Mode;
+use crate::event::scaler::Autoscaler;
+use crate::event::scaler::AutoscalerLog;
+use crate::event::scaler::LogLine;
+use crate::event::scaler::Origin;
+use crate::model::scaling::Ignorance;
+use crate::model::scaling::PanicState;
+use crate::units::Anchor;
+use crate::units::UnixMicros;
+
+const ANCHOR: Anchor = Anchor(UnixMicros(1_700_000_000_000_000));
+
+/// Feeds events to a model at given seconds.
+struct Feed {
+    model: Model,
+    seq: u64,
+}
+
+impl Feed {
+    fn new() -> Self {
+        let mut feed = Self { model: Model::default(), seq: 0 };
+        feed.at(0.0, Event::Began(Box::new(began())));
+        feed
+    }
+
+    fn at(&mut self, secs: f64, event: Event) {
+        let at = At::from(Duration::from_secs_f64(secs));
+        self.model.apply(&Stamped { seq: self.seq, at, event });
+        self.seq += 1;
+    }
+
+    fn pod(&mut self, secs: f64, pod: Pod) {
+        self.at(secs, Event::Seen(Box::new(Object::Pod(pod))));
+    }
+
+    fn reading(&mut self, secs: f64, panic: Option<bool>) {
+        let read = At::from(Duration::from_secs_f64(secs));
+        let reading = Autoscaler {
+            revision: revision(),
+            pod: "autoscaler-0".to_owned(),
+            owner: Some(true),
+            read,
+            panic,
+            desired: Some(3.0),
+            actual: Some(1.0),
+            target_concurrency: Some(7.0),
+            panic_concurrency: Some(20.0),
+            stable_concurrency: Some(5.0),
+            ..Autoscaler::default()
+        };
+        self.at(secs, Event::Autoscaler(Box::new(reading)));
+    }
+
+    fn log(&mut self, secs: f64, line: LogLine) {
+        let written = ANCHOR.wall(At::from(Duration::from_secs_f64(secs)));
+        let pod = "autoscaler-0".to_owned();
+        let line = AutoscalerLog { revision: revision(), pod, written, line };
+        self.at(secs, Event::AutoscalerLog(line));
+    }
+
+    fn counts(&self) -> Option<(u32, u32, u32)> {
+        let counts = self.model.cluster.counts(&revision())?;
+        Some((counts.ready, counts.starting, counts.terminating))
+    }
+
+    fn panic(&self, secs: f64) -> PanicState {
+        let now = At::from(Duration::from_secs_f64(secs));
+        self.model.scaling.panic_state(&revision(), now)
+    }
+}
+
+fn began() -> Began {
+    Began {
+        name: "test".to_owned(),
+        version: "0".to_owned(),
+        anchor: ANCHOR,
+        mode: Mode::Watch,
+        context: None,
+        namespace: Some("default".to_owned()),
+        service: Some("hello".to_owned()),
+        stages: Vec::new(),
+        executor: Executor::None,
+        max_rate: None,
+        max_in_flight: None,
+        checks: Vec::new(),
+        read_only: true,
+    }
+}
+
+fn revision() -> Name {
+    name_of("default", "hello-00001")
+}
+
+fn pod(uid: &str, created_secs: i64, ready: bool) -> Pod {
+    Pod {
+        id: Id {
+            namespace: "default".to_owned(),
+            name: format!("hello-{uid}"),
+            uid: uid.to_owned(),
+        },
+        revision: Some("hello-00001".to_owned()),
+        service: Some("hello".to_owned()),
+        phase: Phase::Running,
+        ready,
+        created: Some(UnixMicros(ANCHOR.0.0 + created_secs * 1_000_000)),
+        ..Pod::default()
+    }
+}
+
+#[test]
+fn a_list_anew_counts_no_pod_twice_and_keeps_none_that_is_gone() {
+    let mut feed = Feed::new();
+    assert_eq!(feed.counts(), None, "before the first list nothing is known");
+    feed.at(0.1, Event::Listing(Kind::Pod));
+    feed.pod(0.1, pod("a", -100, true));
+    feed.pod(0.1, pod("b", -100, true));
+    feed.at(0.2, Event::Listed(Kind::Pod));
+    assert_eq!(feed.counts(), Some((2, 0, 0)));
+    feed.at(5.0, Event::Listing(Kind::Pod));
+    feed.pod(5.0, pod("b", -100, true));
+    feed.pod(5.0, pod("c", 4, false));
+    feed.pod(5.0, pod("c", 4, false));
+    assert_eq!(feed.counts(), Some((2, 1, 0)), "while listing, what was known still counts");
+    feed.at(5.1, Event::Listed(Kind::Pod));
+    assert_eq!(feed.counts(), Some((1, 1, 0)));
+    assert_eq!(feed.model.cluster.gone.len(), 1);
+}
+
+#[test]
+fn a_pod_that_ended_no_longer_counts_and_one_that_goes_counts_apart() {
+    let mut feed = Feed::new();
+    feed.at(0.1, Event::Listing(Kind::Pod));
+    feed.at(0.1, Event::Listed(Kind::Pod));
+    let going = Pod { deleted: Some(UnixMicros(0)), ..pod("a", 1, true) };
+    feed.pod(1.0, going.clone());
+    feed.pod(1.0, Pod { phase: Phase::Succeeded, ..pod("b", 1, false) });
+    feed.pod(1.0, Pod { phase: Phase::Failed, ..pod("c", 1, false) });
+    feed.pod(1.0, Pod { phase: Phase::Pending, ..pod("d", 1, false) });
+    assert_eq!(feed.counts(), Some((0, 1, 1)));
+    feed.at(2.0, Event::Gone(Gone { kind: Kind::Pod, id: going.id }));
+    assert_eq!(feed.counts(), Some((0, 1, 0)));
+}
+
+#[test]
+fn a_cold_start_is_measured_by_our_clock_if_we_saw_it_all() {
+    let mut feed = Feed::new();
+    feed.at(0.1, Event::Listing(Kind::Pod));
+    feed.pod(0.1, pod("old", -100, true));
+    feed.at(0.2, Event::Listed(Kind::Pod));
+    feed.pod(10.25, pod("new", 10, false));
+    feed.pod(12.5, pod("new", 10, true));
+    let starts: Vec<_> =
+        feed.model.cluster.cold_starts.iter().map(|it| (it.took, it.measured)).collect();
+    assert_eq!(starts, [(Duration::from_millis(2250), true)]);
+}
+
+#[test]
+fn pod_seconds_count_every_pod_that_is_not_gone() {
+    let mut feed = Feed::new();
+    feed.at(0.0, Event::Listing(Kind::Pod));
+    feed.at(0.0, Event::Listed(Kind::Pod));
+    feed.pod(10.0, pod("a", 10, true));
+    feed.pod(12.0, Pod { deleted: Some(UnixMicros(0)), ..pod("a", 10, true) });
+    feed.at(15.0, Event::Gone(Gone { kind: Kind::Pod, id: pod("a", 10, true).id }));
+    feed.pod(20.0, pod("b", 20, false));
+    let scaling = feed.model.scaling.get(&revision()).unwrap();
+    assert!((scaling.pod_seconds_at(At::from_secs(22)) - 7.0).abs() < 1e-6);
+    assert_eq!(scaling.ready_max, Some(1));
+}
+
+#[test]
+fn panic_is_read_from_the_metric_and_unknown_when_that_is_old() {
+    let mut feed = Feed::new();
+    assert_eq!(feed.panic(0.0), PanicState::Unknown(Ignorance::NotHeard));
+    feed.reading(1.0, Some(false));
+    assert_eq!(feed.panic(1.0), PanicState::Stable { origin: Origin::Metric });
+    feed.reading(2.0, Some(true));
+    feed.reading(3.0, Some(true));
+    let PanicState::Panic { since, was_on, .. } = feed.panic(3.0) else { panic!("no panic") };
+    assert_eq!((since, was_on), (At::from_secs(2), false));
+    let stale = PanicState::Unknown(Ignorance::Stale(Duration::from_secs(7)));
+    assert_eq!(feed.panic(10.0), stale, "an old reading says nothing about now");
+    feed.reading(11.0, Some(false));
+    assert_eq!(feed.panic(11.0), PanicState::Stable { origin: Origin::Metric });
+    let scaling = feed.model.scaling.get(&revision()).unwrap();
+    assert_eq!(scaling.panics.len(), 1);
+    assert_eq!(scaling.panics[0].ended, Some(At::from_secs(11)));
+}
+
+#[test]
+fn without_the_metric_panic_comes_from_the_log() {
+    let mut feed = Feed::new();
+    feed.log(0.0, LogLine::FollowBegan);
+    assert_eq!(feed.panic(1.0), PanicState::Unknown(Ignorance::NotHeard));
+    feed.log(5.0, LogLine::Panicking);
+    let PanicState::Panic { since, origin, .. } = feed.panic(30.0) else { panic!("no panic") };
+    assert_eq!((since, origin), (At::from_secs(5), Origin::Log));
+    feed.log(31.0, LogLine::UnPanicking);
+    assert_eq!(feed.panic(40.0), PanicState::Stable { origin: Origin::Log });
+}
+
+#[test]
+fn a_pod_that_lost_its_lease_is_not_believed() {
+    let mut feed = Feed::new();
+    feed.reading(1.0, Some(false));
+    let old = Autoscaler {
+        revision: revision(),
+        pod: "autoscaler-1".to_owned(),
+        owner: Some(false),
+        read: At::from_secs(2),
+        panic: Some(true),
+        ..Autoscaler::default()
+    };
+    feed.at(2.0, Event::Autoscaler(Box::new(old)));
+    assert_eq!(feed.panic(2.0), PanicState::Stable { origin: Origin::Metric });
+}
+
+#[test]
+fn when_the_watch_breaks_the_lines_break() {
+    let mut feed = Feed::new();
+    feed.at(0.0, Event::Listing(Kind::Pod));
+    feed.pod(0.0, pod("a", -100, true));
+    feed.at(0.0, Event::Listed(Kind::Pod));
+    let mut report = Report::connecting(WATCH_PODS);
+    report.state = State::Failing;
+    feed.at(10.0, Event::Source(report.clone()));
+    let ready = |feed: &Feed, secs| {
+        feed.model.scaling.get(&revision()).unwrap().ready.at(At::from_secs(secs), None)
+    };
+    assert_eq!(ready(&feed, 9), Some(1.0));
+    assert_eq!(ready(&feed, 11), None);
+    report.state = State::Ok;
+    feed.at(20.0, Event::Source(report));
+    assert_eq!(ready(&feed, 21), Some(1.0));
+    assert_eq!(ready(&feed, 15), None, "the gap stays a gap");
+}
+
+proptest! {
+    /// Any order of pod events leaves counts that equal a plain recount.
+    #[test]
+    fn counts_are_those_of_the_pods_that_exist(
+        steps in prop::collection::vec((0..6usize, 0..4u8), 1..60),
+    ) {
+        let mut feed = Feed::new();
+        feed.at(0.0, Event::Listing(Kind::Pod));
+        feed.at(0.0, Event::Listed(Kind::Pod));
+        let mut alive: std::collections::BTreeMap<usize, Pod> = std::collections::BTreeMap::new();
+        for (step_idx, (which, what)) in steps.into_iter().enumerate() {
+            let now = 1.0 + f64::from(u32::try_from(step_idx).unwrap());
+            let base = pod(&which.to_string(), 0, false);
+            let next = match what {
+                0 => base,
+                1 => Pod { ready: true, ..base },
+                2 => Pod { ready: true, deleted: Some(UnixMicros(0)), ..base },
+                _ => {
+                    alive.remove(&which);
+                    feed.at(now, Event::Gone(Gone { kind: Kind::Pod, id: base.id }));
+                    continue;
+                }
+            };
+            alive.insert(which, next.clone());
+            feed.pod(now, next);
+        }
+        let ready = alive.values().filter(|it| it.ready && it.deleted.is_none()).count();
+        let going = alive.values().filter(|it| it.deleted.is_some()).count();
+        let starting = alive.len() - ready - going;
+        let all = |n: usize| u32::try_from(n).unwrap();
+        prop_assert_eq!(feed.counts(), Some((all(ready), all(starting), all(going))));
+    }
+}

@@ -1,0 +1,114 @@
+//! The scenario file, field by field, nothing derived.
+//!
+//! Every field that may be left out is an `Option`: what it then means is decided in `resolve`,
+//! in one place. Units are read here, so that an error names the line.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::Deserializer;
+use serde::de;
+
+use super::amount::Amount;
+use super::amount::Span;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a map with the keys target and load")]
+pub(super) struct File {
+    pub(super) name: Option<String>,
+    pub(super) about: Option<String>,
+    pub(super) target: Target,
+    pub(super) request: Option<Request>,
+    pub(super) load: Load,
+    pub(super) checks: Option<Vec<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a map with the key service or url")]
+pub(super) struct Target {
+    pub(super) service: Option<String>,
+    pub(super) namespace: Option<String>,
+    pub(super) create: Option<Create>,
+    pub(super) url: Option<String>,
+    pub(super) host: Option<String>,
+    pub(super) connections: Option<u32>,
+    pub(super) max_in_flight: Option<u32>,
+    pub(super) max_rate: Option<Amount>,
+    pub(super) insecure: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a map with the key image")]
+pub(super) struct Create {
+    pub(super) image: String,
+    pub(super) annotations: Option<Pairs>,
+    pub(super) container_concurrency: Option<u32>,
+    pub(super) env: Option<Pairs>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a map with keys such as method and path")]
+pub(super) struct Request {
+    pub(super) method: Option<String>,
+    pub(super) path: Option<String>,
+    pub(super) headers: Option<Pairs>,
+    pub(super) body: Option<String>,
+    pub(super) timeout: Option<Span>,
+    pub(super) keep_alive: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a map with the key stages")]
+pub(super) struct Load {
+    pub(super) arrivals: Option<Arrivals>,
+    pub(super) think: Option<Span>,
+    pub(super) seed: Option<u64>,
+    pub(super) stages: Vec<Stage>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Arrivals {
+    Poisson,
+    Even,
+    Closed,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a map such as {for: 20s, at: 40/s}")]
+pub(super) struct Stage {
+    pub(super) name: Option<String>,
+    #[serde(rename = "for")]
+    pub(super) lasts: Span,
+    pub(super) at: Option<Amount>,
+    pub(super) from: Option<Amount>,
+    pub(super) to: Option<Amount>,
+}
+
+/// A map of text to text, in the order of the file.
+#[derive(Debug, Default)]
+pub(super) struct Pairs(pub(super) Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct PairsVisitor;
+
+        impl<'de> de::Visitor<'de> for PairsVisitor {
+            type Value = Pairs;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map such as {name: value}")
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+
+        deserializer.deserialize_map(PairsVisitor)
+    }
+}

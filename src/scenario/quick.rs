@@ -1,0 +1,234 @@
+//! A plan without a file: one address, one amount, one stage, as `rampscope load` takes them.
+
+use std::time::Duration;
+
+use super::address;
+use super::amount::Amount;
+use super::amount::SPAN_MAX;
+use super::error::Error;
+use super::error::Fault;
+use super::plan::Address;
+use super::plan::Arrivals;
+use super::plan::Load;
+use super::plan::Plan;
+use super::plan::Request;
+use super::plan::Stage;
+use super::plan::Target;
+use super::resolve;
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Quick {
+    /// The address, with path and query.
+    pub url: String,
+    /// The `Host` header, if not the address's own.
+    pub host: Option<String>,
+    /// How much.
+    pub amount: Amount,
+    /// Whether gaps between requests are random; only for a rate.
+    pub poisson: bool,
+    /// How long; `None` until `count` is reached.
+    pub lasts: Option<Duration>,
+    /// How many requests; `None` until `lasts` is over.
+    pub count: Option<u64>,
+    /// The method.
+    pub method: String,
+    /// Headers, each as `Name: value`.
+    pub headers: Vec<String>,
+    /// The body, if any.
+    pub body: Option<String>,
+    /// When a request counts as failed.
+    pub timeout: Duration,
+    /// Whether a certificate that does not verify is accepted.
+    pub insecure: bool,
+    /// Whether a connection serves more than one request.
+    pub keep_alive: bool,
+    /// Most connections; `None` is one a user, or the default for a rate.
+    pub connections: Option<u32>,
+    /// Seed of all that is random.
+    pub seed: u64,
+    /// The amount that keys never exceed; `None` is five times the amount.
+    pub max_rate: Option<f64>,
+}
+
+impl Quick {
+    /// The plan, or everything that is wrong with what was asked.
+    pub fn plan(self) -> Result<Plan, Error> {
+        let mut faults = Vec::new();
+        let mut add = |field: &str, text: String| faults.push(Fault::new(text).within(field));
+        let (origin, path) = address::split_url(&self.url).unwrap_or_else(|text| {
+            add("URL", text);
+            (String::new(), None)
+        });
+        let path = path.unwrap_or_else(|| "/".to_owned());
+        let method = self.method.to_uppercase();
+        for (field, checked) in [
+            ("URL", address::check_path(&path)),
+            ("--method", address::check_method(&method)),
+            ("--host", self.host.as_deref().map_or(Ok(()), address::check_host)),
+        ] {
+            if let Err(text) = checked {
+                add(field, text);
+            }
+        }
+        let headers = self.headers.iter().filter_map(|line| match header(line) {
+            Ok(header) => Some(header),
+            Err(text) => {
+                add("--header", text);
+                None
+            }
+        });
+        let headers = headers.collect();
+        if self.timeout.is_zero() {
+            add("--timeout", "is zero; write a time, as 30s".to_owned());
+        }
+        if self.lasts.is_some_and(|lasts| lasts.is_zero()) {
+            add("--duration", "is zero; write a time, as 10s".to_owned());
+        }
+        if self.count == Some(0) {
+            add("--count", "is zero; write how many requests, as 1000".to_owned());
+        }
+        if self.amount.value() <= 0.0 {
+            add("amount", "is zero; write -r 100/s or -c 50".to_owned());
+        }
+        if self.max_rate.is_some_and(|most| most < self.amount.value()) {
+            add("--max-rate", format!("is below {}, which is asked for", self.amount));
+        }
+        if !faults.is_empty() {
+            return Err(Error::Invalid { name: "load".to_owned(), faults });
+        }
+        let users = match self.amount {
+            Amount::Users(users) => Some(users),
+            Amount::Rate(_) => None,
+        };
+        Ok(Plan {
+            name: "load".to_owned(),
+            about: String::new(),
+            target: Target {
+                address: Address::Url { url: origin, host: self.host },
+                connections: self.connections.unwrap_or_else(|| connections(users)),
+                max_in_flight: resolve::MAX_IN_FLIGHT_DEFAULT.max(connections(users)),
+                max_rate: self.max_rate,
+                insecure: self.insecure,
+            },
+            request: Request {
+                method,
+                path,
+                headers,
+                body: self.body,
+                timeout: self.timeout,
+                keep_alive: self.keep_alive,
+            },
+            load: Load {
+                arrivals: match (self.amount, self.poisson) {
+                    (Amount::Users(_), _) => Arrivals::Closed { think: Duration::ZERO },
+                    (Amount::Rate(_), true) => Arrivals::Poisson,
+                    (Amount::Rate(_), false) => Arrivals::Even,
+                },
+                seed: self.seed,
+                stages: vec![Stage {
+                    name: "steady".to_owned(),
+                    lasts: self.lasts.unwrap_or(SPAN_MAX),
+                    from: self.amount.value(),
+                    to: self.amount.value(),
+                }],
+                max_requests: self.count,
+            },
+            checks: Vec::new(),
+        })
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "users are whole and at most 100000"
+)]
+fn connections(users: Option<f64>) -> u32 {
+    users.map_or(resolve::CONNECTIONS_DEFAULT, |users| users as u32)
+}
+
+/// `Name: value`.
+fn header(line: &str) -> Result<(String, String), String> {
+    let (name, value) =
+        line.split_once(':').ok_or_else(|| "is not `Name: value`, as `Accept: */*`".to_owned())?;
+    let (name, value) = (name.trim(), value.trim());
+    match address::check_header(name, value) {
+        Ok(()) => Ok((name.to_owned(), value.to_owned())),
+        Err(_) if name.eq_ignore_ascii_case("host") => Err("Host is set by --host".to_owned()),
+        Err(text) => Err(format!("{} {text}", crate::units::clean(name, 40))),
+    }
+}
+
+impl Default for Quick {
+    /// Ten seconds of `GET` by fifty users, of nothing in particular.
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            host: None,
+            amount: Amount::Users(50.0),
+            poisson: false,
+            lasts: Some(Duration::from_secs(10)),
+            count: None,
+            method: "GET".to_owned(),
+            headers: Vec::new(),
+            body: None,
+            timeout: resolve::TIMEOUT_DEFAULT,
+            insecure: false,
+            keep_alive: true,
+            connections: None,
+            seed: resolve::SEED_DEFAULT,
+            max_rate: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quick(url: &str) -> Quick {
+        Quick { url: url.to_owned(), ..Quick::default() }
+    }
+
+    #[test]
+    fn a_rate_is_an_open_loop_and_users_a_closed_one() {
+        let plan = Quick {
+            amount: Amount::Rate(200.0),
+            headers: vec!["Accept: a:b".to_owned()],
+            ..quick("http://127.0.0.1:8080/x?y=z")
+        }
+        .plan()
+        .unwrap();
+        assert_eq!(plan.requests(), Some(2000.0));
+        assert_eq!(plan.request.path, "/x?y=z");
+        assert_eq!(plan.request.headers, [("Accept".to_owned(), "a:b".to_owned())]);
+        let plan = Quick { amount: Amount::Users(70.0), ..quick("http://a") }.plan().unwrap();
+        assert_eq!(plan.load.arrivals, Arrivals::Closed { think: Duration::ZERO });
+        assert_eq!(plan.target.connections, 70);
+    }
+
+    #[test]
+    fn everything_wrong_is_said_at_once() {
+        let error = Quick {
+            amount: Amount::Rate(0.0),
+            headers: vec!["nothing".to_owned(), "Host: a".to_owned()],
+            count: Some(0),
+            lasts: Some(Duration::ZERO),
+            timeout: Duration::ZERO,
+            method: "A B".to_owned(),
+            ..quick("nowhere")
+        };
+        let text = error.plan().unwrap_err().to_string();
+        for part in ["URL", "amount", "--header", "--host", "--count", "--duration", "--timeout"] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+    }
+
+    #[test]
+    fn the_length_said_is_the_longest_that_can_be_told() {
+        let endless = Quick { lasts: None, count: Some(5), ..quick("http://a") }.plan().unwrap();
+        assert_eq!(endless.lasts(), SPAN_MAX);
+        assert_eq!(endless.load.max_requests, Some(5));
+    }
+}

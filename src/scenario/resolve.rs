@@ -1,0 +1,320 @@
+//! From a file to a plan: what is left out gets its default, what cannot be is refused.
+//!
+//! All faults are collected, so that a person mends a file once and not once a fault.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::address;
+use super::amount::Amount;
+use super::amount::SPAN_MAX;
+use super::amount::Span;
+use super::check::Check;
+use super::error::Fault;
+use super::file;
+use super::plan::Address;
+use super::plan::Arrivals;
+use super::plan::Create;
+use super::plan::Load;
+use super::plan::Plan;
+use super::plan::Request;
+use super::plan::Stage;
+use super::plan::Target;
+use super::tree::Node;
+use crate::units::clean;
+
+/// When a request counts as failed, if the scenario does not say.
+pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+/// Most connections, if the scenario does not say.
+pub const CONNECTIONS_DEFAULT: u32 = 64;
+/// Most requests in flight, if the scenario does not say.
+pub const MAX_IN_FLIGHT_DEFAULT: u32 = 1000;
+/// The seed, if the scenario does not say: runs are alike unless one asks otherwise.
+pub const SEED_DEFAULT: u64 = 1;
+
+/// No more users than there may be connections; what is beyond needs several machines.
+const CONNECTIONS_MAX: u32 = 100_000;
+const MAX_IN_FLIGHT_MAX: u32 = 1_000_000;
+const TIMEOUT_MAX: Duration = Duration::from_secs(3600);
+const STAGES_MAX: usize = 1000;
+const NAME_CHARS: usize = 60;
+const ABOUT_CHARS: usize = 400;
+
+/// Gives the plan of a file, or all that is wrong with it.
+pub(super) fn plan(tree: &Node, name: &str) -> Result<Plan, Vec<Fault>> {
+    let file = file::File::deserialize(tree).map_err(|fault| vec![fault])?;
+    let mut faults = Faults { tree, found: Vec::new() };
+    let load = load(file.load, &mut faults);
+    let plan = Plan {
+        name: clean(file.name.as_deref().unwrap_or(name).trim(), NAME_CHARS),
+        about: clean(file.about.as_deref().unwrap_or_default().trim(), ABOUT_CHARS),
+        target: target(file.target, &load, &mut faults),
+        request: request(file.request.unwrap_or_default(), &mut faults),
+        load,
+        checks: checks(&file.checks.unwrap_or_default(), &mut faults),
+    };
+    if plan.name.is_empty() {
+        faults.add("name", "is empty; name the scenario, or leave the key out");
+    }
+    if faults.found.is_empty() { Ok(plan) } else { Err(faults.found) }
+}
+
+/// What is wrong so far.
+struct Faults<'a> {
+    tree: &'a Node,
+    found: Vec<Fault>,
+}
+
+impl Faults<'_> {
+    fn add(&mut self, field: &str, text: impl Into<String>) {
+        let place = self.tree.place_of(field);
+        self.found.push(Fault::new(text).within(field).at(place));
+    }
+
+    /// The value, if `found` has one; else the fault is kept.
+    fn keep<T>(&mut self, field: &str, found: Result<T, impl ToString>) -> Option<T> {
+        match found {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.add(field, error.to_string());
+                None
+            }
+        }
+    }
+
+    fn within(&mut self, field: &str, value: u32, most: u32) -> u32 {
+        if !(1..=most).contains(&value) {
+            self.add(field, format!("is {value}; write a number from 1 to {most}"));
+        }
+        value
+    }
+}
+
+fn target(file: file::Target, load: &Load, faults: &mut Faults<'_>) -> Target {
+    let users = users(load);
+    let connections = file.connections.unwrap_or(CONNECTIONS_DEFAULT.max(users));
+    let max_in_flight = file.max_in_flight.unwrap_or(MAX_IN_FLIGHT_DEFAULT.max(users));
+    let max_rate = file.max_rate.map(|amount| max_rate(amount, load, faults));
+    Target {
+        connections: faults.within("target.connections", connections, CONNECTIONS_MAX),
+        max_in_flight: faults.within("target.max_in_flight", max_in_flight, MAX_IN_FLIGHT_MAX),
+        max_rate,
+        insecure: file.insecure.unwrap_or(false),
+        address: target_address(file, faults),
+    }
+}
+
+/// The most users of a closed loop: each has a connection, unless the scenario says otherwise.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "users are whole and at most 100000"
+)]
+fn users(load: &Load) -> u32 {
+    match load.arrivals {
+        Arrivals::Closed { .. } => load.peak() as u32,
+        Arrivals::Even | Arrivals::Poisson => 0,
+    }
+}
+
+fn max_rate(amount: Amount, load: &Load, faults: &mut Faults<'_>) -> f64 {
+    const FIELD: &str = "target.max_rate";
+    match (load.arrivals, amount) {
+        (Arrivals::Closed { .. }, Amount::Rate(_)) => {
+            faults.add(FIELD, "is a rate; a closed loop has users, as 100 users");
+        }
+        (Arrivals::Even | Arrivals::Poisson, Amount::Users(_)) => {
+            faults.add(FIELD, "is a number of users; an open loop has a rate, as 5000/s");
+        }
+        _ => {}
+    }
+    if amount.value() < load.peak() {
+        faults.add(
+            FIELD,
+            format!("is {amount}, below the highest stage; raise it or lower the stage"),
+        );
+    }
+    amount.value()
+}
+
+fn target_address(file: file::Target, faults: &mut Faults<'_>) -> Address {
+    match (file.service, file.url) {
+        (Some(name), None) => {
+            if file.host.is_some() {
+                faults.add("target.host", "goes with `url`; a service's status names its host");
+            }
+            faults.keep("target.service", address::check_label(&name));
+            if let Some(namespace) = &file.namespace {
+                faults.keep("target.namespace", address::check_label(namespace));
+            }
+            let create = file.create.map(|create| self::create(create, faults));
+            Address::Service { name, namespace: file.namespace, create }
+        }
+        (None, Some(url)) => {
+            for (field, is_given) in [
+                ("target.create", file.create.is_some()),
+                ("target.namespace", file.namespace.is_some()),
+            ] {
+                if is_given {
+                    faults.add(field, "goes with `service`, not with `url`");
+                }
+            }
+            if let Some(host) = &file.host {
+                faults.keep("target.host", address::check_host(host));
+            }
+            let origin = match faults.keep("target.url", address::split_url(&url)) {
+                Some((origin, None)) => origin,
+                Some((origin, Some(path))) => {
+                    faults.add(
+                        "target.url",
+                        format!("has a path; write {origin} here and {path} in request.path"),
+                    );
+                    origin
+                }
+                None => url,
+            };
+            Address::Url { url: origin, host: file.host }
+        }
+        (Some(name), Some(_)) => {
+            faults.add("target.url", "stands beside `service`; keep one of them");
+            Address::Service { name, namespace: None, create: None }
+        }
+        (None, None) => {
+            faults.add("target", "says not where to send; add `service: NAME` or `url: http://…`");
+            Address::Url { url: String::new(), host: None }
+        }
+    }
+}
+
+fn create(file: file::Create, faults: &mut Faults<'_>) -> Create {
+    if file.image.is_empty() || file.image.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        faults.add("target.create.image", "is not the name of an image, as ghcr.io/you/app:v1");
+    }
+    let annotations = file.annotations.unwrap_or_default().0;
+    for (key, _) in &annotations {
+        if key.contains('/') {
+            faults.add(
+                &format!("target.create.annotations.{key}"),
+                "stands without its domain, as `target` for autoscaling.knative.dev/target",
+            );
+        }
+    }
+    Create {
+        image: file.image,
+        annotations,
+        container_concurrency: file.container_concurrency,
+        env: file.env.unwrap_or_default().0,
+    }
+}
+
+fn request(file: file::Request, faults: &mut Faults<'_>) -> Request {
+    let method = file.method.unwrap_or_else(|| "GET".to_owned()).to_uppercase();
+    faults.keep("request.method", address::check_method(&method));
+    let path = file.path.unwrap_or_else(|| "/".to_owned());
+    faults.keep("request.path", address::check_path(&path));
+    let headers = file.headers.unwrap_or_default().0;
+    for (name, value) in &headers {
+        faults.keep(&format!("request.headers.{name}"), address::check_header(name, value));
+    }
+    let timeout = file.timeout.map_or(TIMEOUT_DEFAULT, |span| span.0);
+    if timeout.is_zero() || TIMEOUT_MAX < timeout {
+        let text = format!("is {}; write a time above 0 and up to 1h", Span(timeout));
+        faults.add("request.timeout", text);
+    }
+    Request {
+        method,
+        path,
+        headers,
+        body: file.body,
+        timeout,
+        keep_alive: file.keep_alive.unwrap_or(true),
+    }
+}
+
+fn load(file: file::Load, faults: &mut Faults<'_>) -> Load {
+    let arrivals = match (file.arrivals, file.think) {
+        (Some(file::Arrivals::Closed), think) => {
+            Arrivals::Closed { think: think.map_or(Duration::ZERO, |span| span.0) }
+        }
+        (arrivals, think) => {
+            if think.is_some() {
+                faults.add(
+                    "load.think",
+                    "is only for users: write `arrivals: closed`, or leave it out",
+                );
+            }
+            if arrivals == Some(file::Arrivals::Poisson) {
+                Arrivals::Poisson
+            } else {
+                Arrivals::Even
+            }
+        }
+    };
+    if file.stages.is_empty() {
+        faults.add("load.stages", "is empty; add a stage, as {for: 20s, at: 40/s}");
+    }
+    if STAGES_MAX < file.stages.len() {
+        faults.add("load.stages", format!("has more than {STAGES_MAX} stages"));
+    }
+    let mut stages: Vec<Stage> = Vec::with_capacity(file.stages.len());
+    for (stage_idx, stage) in file.stages.into_iter().enumerate() {
+        let before = stages.last().map_or(0.0, |stage| stage.to);
+        stages.push(self::stage(stage, stage_idx, (arrivals, before), faults));
+    }
+    let lasts: Duration = stages.iter().map(|stage| stage.lasts).sum();
+    if SPAN_MAX < lasts {
+        faults.add("load.stages", "last longer than a week together; shorten them");
+    }
+    Load { arrivals, seed: file.seed.unwrap_or(SEED_DEFAULT), stages, max_requests: None }
+}
+
+fn stage(
+    file: file::Stage,
+    stage_idx: usize,
+    (arrivals, before): (Arrivals, f64),
+    faults: &mut Faults<'_>,
+) -> Stage {
+    let field = |key: &str| format!("load.stages.{stage_idx}.{key}");
+    if file.lasts.0.is_zero() {
+        faults.add(&field("for"), "is zero; write how long the stage lasts, as 20s");
+    }
+    for (key, amount) in [("at", file.at), ("from", file.from), ("to", file.to)] {
+        match (arrivals, amount) {
+            (Arrivals::Closed { .. }, Some(Amount::Rate(rate))) => faults.add(
+                &field(key),
+                format!("is a rate; with `arrivals: closed` write users, as {rate:.0} users"),
+            ),
+            (Arrivals::Even | Arrivals::Poisson, Some(Amount::Users(users))) => faults.add(
+                &field(key),
+                format!("is a number of users; write a rate, as {users}/s, or `arrivals: closed`"),
+            ),
+            _ => {}
+        }
+    }
+    let (from, to) = match (file.at, file.from, file.to) {
+        (Some(at), None, None) => (at.value(), at.value()),
+        (None, from, Some(to)) => (from.map_or(before, Amount::value), to.value()),
+        (Some(_), _, _) => {
+            faults.add(&field("at"), "stands beside `from` or `to`; `at` is steady, `to` a ramp");
+            (0.0, 0.0)
+        }
+        (None, Some(_), None) => {
+            faults.add(&field("from"), "goes with `to`; add it, or write `at` for a steady stage");
+            (0.0, 0.0)
+        }
+        (None, None, None) => {
+            faults.add(&field("at"), "is missing; write `at: 40/s` (steady) or `to: 40/s` (ramp)");
+            (0.0, 0.0)
+        }
+    };
+    let name = file.name.unwrap_or_else(|| format!("stage {}", stage_idx + 1));
+    Stage { name: clean(name.trim(), NAME_CHARS), lasts: file.lasts.0, from, to }
+}
+
+fn checks(file: &[String], faults: &mut Faults<'_>) -> Vec<Check> {
+    let parse = |(check_idx, text): (usize, &String)| {
+        faults.keep(&format!("checks.{check_idx}"), text.parse::<Check>())
+    };
+    file.iter().enumerate().filter_map(parse).collect()
+}

@@ -1,0 +1,260 @@
+//! From text to plan, as a whole.
+
+use std::time::Duration;
+
+use proptest::prelude::Strategy;
+use proptest::prop_assert;
+use proptest::proptest;
+
+use super::*;
+use crate::scenario::plan::Address;
+use crate::scenario::plan::Arrivals;
+use crate::scenario::plan::Stage;
+
+const SMALL: &str = "\
+name: small
+target: {url: http://127.0.0.1:8080}
+load:
+  stages:
+    - {for: 20s, at: 40/s}
+    - {name: up, for: 30s, to: 400/s}
+";
+
+fn changes(texts: &[&str]) -> Vec<Override> {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let plan = parse(SMALL, "x.yaml").unwrap();
+    assert_eq!((plan.target.connections, plan.target.max_in_flight), (64, 1000));
+    assert_eq!(plan.request.timeout, Duration::from_secs(30));
+    assert_eq!((plan.request.method.as_str(), plan.request.path.as_str()), ("GET", "/"));
+    assert!(plan.request.keep_alive);
+    assert_eq!((plan.load.arrivals, plan.load.seed), (Arrivals::Even, 1));
+    assert_eq!(
+        plan.load.stages,
+        [
+            Stage {
+                name: "stage 1".to_owned(),
+                lasts: Duration::from_secs(20),
+                from: 40.0,
+                to: 40.0
+            },
+            Stage { name: "up".to_owned(), lasts: Duration::from_secs(30), from: 40.0, to: 400.0 },
+        ]
+    );
+    assert_eq!(plan.requests(), Some(800.0 + 6600.0));
+}
+
+#[test]
+fn everything_that_can_be_written_is_understood() {
+    let plan = parse(
+        "
+about: All of it.
+target:
+  service: hello
+  namespace: shop
+  create:
+    image: ghcr.io/you/app:v1
+    annotations: {target: \"10\", window: 20s, max-scale: 12}
+    container_concurrency: 5
+    env: {FAIL_RATIO: 0.5, DEBUG: true}
+  connections: 8
+  max_in_flight: 50
+  max_rate: 100 users
+  insecure: true
+request:
+  method: post
+  path: /a?b=c
+  headers: {Content-Type: text/plain, Accept: '*/*'}
+  body: |
+    hello
+  timeout: 5s
+  keep_alive: false
+load:
+  arrivals: closed
+  think: 500ms
+  seed: 7
+  stages:
+    - {for: 1m30s, from: 5 users, to: 50 users}
+checks: [p99 < 2s, panics < 2]
+",
+        "dir/all.yaml",
+    )
+    .unwrap();
+    assert_eq!(plan.name, "all", "the name of the file, if it has none of its own");
+    let Address::Service { name, namespace, create: Some(create) } = plan.target.address else {
+        panic!("no service")
+    };
+    assert_eq!((name.as_str(), namespace.as_deref()), ("hello", Some("shop")));
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(
+        create.annotations,
+        [pair("target", "10"), pair("window", "20s"), pair("max-scale", "12")]
+    );
+    assert_eq!(create.env, [pair("FAIL_RATIO", "0.5"), pair("DEBUG", "true")]);
+    assert_eq!(plan.request.method, "POST");
+    assert_eq!(plan.request.body.as_deref(), Some("hello\n"));
+    assert_eq!(plan.load.arrivals, Arrivals::Closed { think: Duration::from_millis(500) });
+    assert_eq!(plan.checks.len(), 2);
+}
+
+#[test]
+fn an_error_names_file_line_field_and_remedy() {
+    for (from, to, expected) in [
+        ("name:", "nmae:", "x.yaml:1: nmae: is not known here; did you mean `name`?"),
+        ("stages:", "stage:", "x.yaml:4: load.stage: is not known here; did you mean `stages`?"),
+        (
+            "at: 40/s",
+            "att: 40/s",
+            "x.yaml:5: load.stages.0.att: is not known here; did you mean `at`",
+        ),
+        ("at: 40/s", "at: 40", "x.yaml:5: load.stages.0.at: \"40\" has no unit; write 40/s"),
+        ("at: 40/s", "at: 40 users", "x.yaml:5: load.stages.0.at: is a number of users"),
+        ("at: 40/s", "at: NaN/s", "x.yaml:5: load.stages.0.at: \"NaN/s\" is not an amount"),
+        ("at: 40/s", "at: -4/s", "x.yaml:5: load.stages.0.at: \"-4/s\" is negative"),
+        ("at: 40/s", "at: 4/s, to: 5/s", "x.yaml:5: load.stages.0.at: stands beside"),
+        (", at: 40/s", "", "x.yaml:5: load.stages.0.at: is missing; write `at: 40/s`"),
+        ("for: 20s, ", "", "x.yaml:5: load.stages.0.for: is missing"),
+        ("for: 20s", "for: 0s", "x.yaml:5: load.stages.0.for: is zero"),
+        ("for: 20s", "for: 20", "x.yaml:5: load.stages.0.for: \"20\" has no unit; write 20s"),
+        ("for: 20s", "for: 9000h", "x.yaml:5: load.stages.0.for: \"9000h\" is too long"),
+        ("for: 20s", "for: [20s]", "x.yaml:5: load.stages.0.for: is a list; write a single value"),
+        ("http:", "ftp:", "x.yaml:2: target.url: \"ftp://127.0.0.1:8080\" is neither"),
+        (
+            ":8080}",
+            ":8080/x}",
+            "x.yaml:2: target.url: has a path; write http://127.0.0.1:8080 here",
+        ),
+        (":8080}", ":8080, connections: 0}", "x.yaml:2: target.connections: is 0; write a number"),
+        (
+            ":8080}",
+            ":8080, connections: x}",
+            "x.yaml:2: target.connections: is \"x\"; write a whole",
+        ),
+        (":8080}", ":8080, max_rate: 9/s}", "x.yaml:2: target.max_rate: is 9/s, below"),
+        (":8080}", ":8080, service: a}", "x.yaml:2: target.url: stands beside `service`"),
+        ("url: http://127.0.0.1:8080", "insecure: true", "x.yaml:2: target: says not where"),
+        (
+            "  stages:",
+            "  arrivals: poison\n  stages:",
+            "x.yaml:4: load.arrivals: \"poison\" is not known here; did you mean `poisson`",
+        ),
+        ("  stages:", "  think: 1s\n  stages:", "x.yaml:4: load.think: is only for users"),
+        ("load:", "checks: [p99 < 2]\nload:", "x.yaml:3: checks.0: the limit \"2\" has no unit"),
+        (
+            "load:",
+            "request: {headers: {Host: a}}\nload:",
+            "x.yaml:3: request.headers.Host: is set by target.host",
+        ),
+        ("load:", "name: again\nload:", "x.yaml:3: "),
+        ("load:", "load: [", "x.yaml:"),
+    ] {
+        assert!(SMALL.contains(from), "{from}");
+        let text = SMALL.replacen(from, to, 1);
+        let error = parse(&text, "x.yaml").unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{to}:\n{error}");
+    }
+}
+
+#[test]
+fn all_faults_are_told_at_once() {
+    let text = SMALL.replace("20s", "0s").replace("30s", "0s").replace("http", "ftp");
+    let error = parse(&text, "x.yaml").unwrap_err().to_string();
+    assert_eq!(error.lines().count(), 3, "{error}");
+}
+
+#[test]
+fn a_change_from_the_command_line_reaches_every_field() {
+    let plan = parse_changed(
+        SMALL,
+        "x.yaml",
+        &changes(&[
+            "load.seed=9",
+            "load.stages.0.at=600/s",
+            "load.stages.up.to=7/s",
+            "request.path=/x",
+            "request.headers={A: b}",
+            "target.url=",
+            "target.service=foo",
+        ]),
+    )
+    .unwrap();
+    assert_eq!(plan.load.seed, 9);
+    assert_eq!((plan.load.stages[0].to, plan.load.stages[1].to), (600.0, 7.0));
+    assert_eq!(plan.request.path, "/x");
+    assert_eq!(plan.request.headers, [("A".to_owned(), "b".to_owned())]);
+    assert!(matches!(plan.target.address, Address::Service { name, .. } if name == "foo"));
+}
+
+#[test]
+fn a_change_that_cannot_be_is_refused_with_its_field() {
+    for (change, expected) in [
+        ("load.seeds=9", "x.yaml, --set: load.seeds: is not known here; did you mean `seed`"),
+        ("load.seed=x", "x.yaml, --set: load.seed: is \"x\"; write a whole number"),
+        ("load.stages.9.at=1/s", "x.yaml, --set: load.stages.9.at: there is no \"9\""),
+        ("load.stages.0.at=1", "x.yaml, --set: load.stages.0.at: \"1\" has no unit"),
+        ("name.x=1", "x.yaml, --set: name.x: there is no \"x\" inside"),
+        ("name=[", "x.yaml, --set: name: is not YAML"),
+        ("a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a=1", "x.yaml, --set: a.a"),
+    ] {
+        let error = parse_changed(SMALL, "x.yaml", &changes(&[change])).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{change}:\n{error}");
+    }
+    for text in ["", "a", "=b", ".a=b", "a..b=c"] {
+        assert!(text.parse::<Override>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn the_size_of_a_file_is_bounded() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.yaml");
+    std::fs::write(&path, format!("{SMALL}#{}", "x".repeat(300 * 1024))).unwrap();
+    let error = load(path.to_str().unwrap(), &[]).unwrap_err();
+    assert!(matches!(error, Error::TooLarge { .. }), "{error}");
+}
+
+#[test]
+fn a_scenario_is_found_as_file_and_by_name() {
+    assert_eq!(load("demo", &[]).unwrap(), load("scenarios/demo.yaml", &[]).unwrap());
+    let error = load("dmeo", &[]).unwrap_err().to_string();
+    assert!(error.contains("built in are demo, panic, kpa-basics, steady"), "{error}");
+}
+
+#[test]
+fn bombs_are_refused() {
+    let bomb = "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\n\
+        c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\n\
+        e: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e,*e]\n\
+        g: [*f,*f,*f,*f,*f,*f,*f,*f,*f]\n";
+    assert!(parse(bomb, "x").is_err());
+    assert!(parse(&"[".repeat(100_000), "x").is_err());
+    assert!(parse(&"a: ".repeat(100_000), "x").is_err());
+}
+
+proptest! {
+    /// Whatever stands in a file: an answer, never a panic, and no control character in it.
+    #[test]
+    fn any_text_gets_an_answer(text in ".{0,200}|[a-z:{}\\[\\], \n&*!|>#'\"-]{0,200}") {
+        if let Err(error) = parse(&text, "x") {
+            let said = error.to_string();
+            prop_assert!(!said.contains(|c: char| c.is_control() && c != '\n'), "{said:?}");
+        }
+    }
+
+    /// A plan that is accepted is one that can be run.
+    #[test]
+    fn an_accepted_plan_is_bounded(
+        at in proptest::num::f64::ANY.prop_map(|at| at.to_string()),
+        secs in proptest::num::f64::ANY.prop_map(|secs| secs.to_string()),
+    ) {
+        let text = SMALL.replace("40/s", &format!("{at}/s")).replace("20s", &format!("{secs}s"));
+        if let Ok(plan) = parse(&text, "x") {
+            prop_assert!((0.0..=amount::RATE_MAX).contains(&plan.peak()));
+            prop_assert!(plan.lasts() <= amount::SPAN_MAX);
+            prop_assert!(plan.load.stages.iter().all(|stage| !stage.lasts.is_zero()));
+        }
+    }
+}
