@@ -13,24 +13,37 @@ use rampscope::collect::Cluster;
 use rampscope::collect::ClusterOptions;
 use rampscope::collect::CollectSpec;
 use rampscope::collect::Collector;
+use rampscope::collect::gateway::find_target;
+use rampscope::collect::probe::Verdict;
+use rampscope::collect::probe::examine;
 use rampscope::event::Event;
 use rampscope::event::Stamped;
 use rampscope::event::cluster::Object;
+use rampscope::event::scaler::LogLine;
 use rampscope::event::source::Report;
 use rampscope::event::source::State;
 use rampscope::tasks::Supervisor;
 
-/// Everything that the hands say of namespace `default` within `secs`; `None` without a rig.
-async fn listen(secs: u64) -> Option<Vec<Stamped>> {
+/// The rig, if we are in it.
+async fn rig() -> Option<Cluster> {
     if std::env::var_os("RAMPSCOPE_CLUSTER").is_none() {
         eprintln!("RAMPSCOPE_CLUSTER is not set: nothing was tried");
         return None;
     }
-    let cluster = Cluster::connect(&ClusterOptions::default()).await.unwrap();
+    Some(Cluster::connect(&ClusterOptions::default()).await.unwrap())
+}
+
+/// Everything that the hands say of namespace `default` within `secs`; `None` without a rig.
+async fn listen(secs: u64, autoscaler_url: Option<&str>) -> Option<Vec<Stamped>> {
+    let cluster = rig().await?;
     let clock = Clock::start();
     let (sender, mut bus) = bus(CAPACITY, clock);
     let mut supervisor = Supervisor::new(sender.clone());
-    let spec = CollectSpec { namespace: Some("default".to_owned()), ..CollectSpec::default() };
+    let spec = CollectSpec {
+        namespace: Some("default".to_owned()),
+        autoscaler_url: autoscaler_url.map(str::to_owned),
+        ..CollectSpec::default()
+    };
     let _collector = Collector::start(&mut supervisor, (sender, clock), &cluster, spec).await;
     let mut events = Vec::new();
     let _ = tokio::time::timeout(Duration::from_secs(secs), async {
@@ -58,7 +71,7 @@ fn reports(events: &[Stamped]) -> BTreeMap<&str, &Report> {
 
 #[tokio::test]
 async fn every_source_of_a_real_cluster_speaks() {
-    let Some(events) = listen(12).await else { return };
+    let Some(events) = listen(12, None).await else { return };
     let reports = reports(&events);
     for report in reports.values() {
         eprintln!(
@@ -116,7 +129,7 @@ async fn every_source_of_a_real_cluster_speaks() {
 
 #[tokio::test]
 async fn the_owner_of_a_revision_is_known() {
-    let Some(events) = listen(5).await else { return };
+    let Some(events) = listen(5, None).await else { return };
     for stamped in &events {
         if let Event::Autoscaler(reading) = &stamped.event
             && stamped.at.as_secs_f64() > 2.0
@@ -124,4 +137,57 @@ async fn the_owner_of_a_revision_is_known() {
             assert_eq!(reading.owner, Some(true), "{reading:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn without_metrics_the_log_is_followed() {
+    // Nothing listens there, so the metrics are silent whatever the rig exports.
+    let Some(events) = listen(14, Some("http://127.0.0.1:1")).await else { return };
+    let reports = reports(&events);
+    assert_eq!(reports["autoscaler metrics"].state, State::Failing);
+    let log = reports["autoscaler log"];
+    assert_eq!((log.state, log.errors), (State::Ok, 0), "{log:?}");
+    let lines: Vec<_> = events
+        .iter()
+        .filter_map(|stamped| match &stamped.event {
+            Event::AutoscalerLog(line) => Some(line),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(lines[0].line, LogLine::FollowBegan);
+    for line in lines {
+        if !matches!(line.line, LogLine::PaScale { .. }) {
+            eprintln!("{} {} {:?}", line.written, line.revision.name, line.line);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_doctor_finds_what_there_is() {
+    let Some(cluster) = rig().await else { return };
+    let findings = examine(&cluster, Some("default"), "knative-serving", Clock::start()).await;
+    for finding in &findings {
+        eprintln!("{:?} {}: {} {}", finding.verdict, finding.name, finding.detail, finding.remedy);
+    }
+    assert!(findings.iter().all(|finding| finding.verdict != Verdict::Bad));
+    let rights = findings.iter().filter(|finding| finding.name.starts_with("may "));
+    assert!(rights.into_iter().all(|finding| finding.verdict == Verdict::Good));
+}
+
+#[tokio::test]
+async fn a_service_has_an_address() {
+    let Some(cluster) = rig().await else { return };
+    let Some(events) = listen(3, None).await else { return };
+    let service = events.iter().find_map(|stamped| match &stamped.event {
+        Event::Seen(object) => match &**object {
+            Object::Service(service) => Some(service.id.name.clone()),
+            _ => None,
+        },
+        _ => None,
+    });
+    let name = service.unwrap();
+    eprintln!("without a word: {:?}", find_target(&cluster, ("default", &name), None).await);
+    let gateway = Some("http://10.244.0.1");
+    let target = find_target(&cluster, ("default", &name), gateway).await.unwrap();
+    assert_eq!(target.host, Some(format!("{name}.default.rig.test")));
 }
