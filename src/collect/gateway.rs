@@ -106,6 +106,14 @@ pub async fn find_target(
         }
         tried.push(url);
     }
+    for (url, found) in guesses(cluster, &door).await {
+        if let Some(address) = host_of(&url)
+            && answers(&address, 80).await
+        {
+            return Ok(Target { url, host: Some(host), found });
+        }
+        tried.push(url);
+    }
     Err(TargetError::NoGateway { host, tried: tried.join(", ") })
 }
 
@@ -121,7 +129,10 @@ async fn candidates(door: &Door, service: Option<(&str, &str)>) -> Vec<(String, 
             for one in items(&ingress["status"]["publicLoadBalancer"]["ingress"]) {
                 let text = |key: &str| one[key].as_str().filter(|value| !value.is_empty());
                 if let Some(address) = text("ip").or(text("domain")) {
-                    found.push((format!("http://{address}"), "by Knative's ingress".to_owned()));
+                    found.push((
+                        format!("http://{address}"),
+                        "named by Knative's ingress".to_owned(),
+                    ));
                 }
                 // A service's name inside the cluster: NAME.NAMESPACE.svc.DOMAIN.
                 let mut parts = text("domainInternal").unwrap_or_default().split('.');
@@ -140,11 +151,24 @@ async fn candidates(door: &Door, service: Option<(&str, &str)>) -> Vec<(String, 
         let path = format!("/api/v1/namespaces/{namespace}/services/{name}");
         if let Ok(service) = json_at(door, &path).await {
             let node = node_address(door).await;
-            let how = format!("by the service {namespace}/{name}");
+            let how = format!("address of the service {namespace}/{name}");
             found.extend(addresses(&service, node.as_deref()).map(|url| (url, how.clone())));
         }
     }
     found
+}
+
+/// On a cluster of one machine the gateway often listens on that machine itself.
+async fn guesses(cluster: &Cluster, door: &Door) -> Vec<(String, String)> {
+    let mut guesses = Vec::new();
+    if let Some(node) = node_address(door).await {
+        guesses
+            .push((format!("http://{}", bracketed(&node)), "a guess: a node's port 80".to_owned()));
+    }
+    if let Some(server) = host_of(&cluster.server) {
+        guesses.push((format!("http://{server}"), "a guess: the API server's port 80".to_owned()));
+    }
+    guesses
 }
 
 /// A gateway service's addresses: from outside, by a node's port, inside the cluster.
@@ -177,10 +201,12 @@ async fn node_address(door: &Door) -> Option<String> {
 pub(crate) async fn finding(cluster: &Cluster) -> Finding {
     let door = Door::ApiServer(cluster.client.clone());
     let mut tried = Vec::new();
-    for (url, found) in candidates(&door, None).await {
+    let mut all = candidates(&door, None).await;
+    all.extend(guesses(cluster, &door).await);
+    for (url, found) in all {
         let address = host_of(&url).unwrap_or_default();
         if answers(&address, port_of(&url)).await {
-            return Finding::new("gateway", Verdict::Good, format!("{url} answers, found {found}"));
+            return Finding::new("gateway", Verdict::Good, format!("{url} answers, {found}"));
         }
         tried.push(url);
     }

@@ -13,6 +13,7 @@ use super::fetch::Door;
 use super::fetch::FetchError;
 use super::fetch::TEXT;
 use super::kubeconfig::Cluster;
+use super::kubeconfig::words;
 use super::scrape::proxy_path;
 use super::usage;
 
@@ -230,10 +231,8 @@ async fn may(
         .header(http::header::CONTENT_TYPE, "application/json")
         .body(review.to_string().into_bytes())
         .map_err(|error| FetchError::Transport(error.to_string()))?;
-    let answer: Value = client
-        .request(request)
-        .await
-        .map_err(|error| FetchError::Transport(crate::tasks::chain(&error)))?;
+    let answer: Value =
+        client.request(request).await.map_err(|error| FetchError::Transport(words(&error)))?;
     Ok(answer.pointer("/status/allowed").and_then(Value::as_bool).unwrap_or(false))
 }
 
@@ -302,7 +301,7 @@ async fn panic_sources(door: &Door, system: &str) -> Vec<Finding> {
     let metrics = door.get(&proxy_path(&name, 9090), TEXT).await;
     let log =
         format!("/api/v1/namespaces/{system}/pods/{pod}/log?container=autoscaler&tailLines=1");
-    let log = door.get(&log, "text/plain").await;
+    let log = door.get(&log, "*/*").await;
     let metrics = match metrics {
         Ok(body) => Finding::new(
             "panic, by metrics",
