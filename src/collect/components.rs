@@ -40,7 +40,7 @@ const SILENT_AFTER: Duration = Duration::from_secs(5);
 const TEXT_AGAIN_AFTER: Duration = Duration::from_secs(30);
 
 /// What turns the metrics on. The control plane reads the setting only when it starts.
-fn metrics_remedy(system: &str, component: &str) -> String {
+pub(crate) fn metrics_remedy(system: &str, component: &str) -> String {
     format!(
         "kubectl -n {system} patch configmap/config-observability --type merge -p \
          '{{\"data\":{{\"metrics-protocol\":\"prometheus\"}}}}' && \

@@ -20,6 +20,7 @@ use thiserror::Error;
 
 use crate::units::clean;
 
+use super::kubeconfig::words;
 use super::meter::Meter;
 
 /// The longest body that is read.
@@ -153,10 +154,10 @@ async fn directly(
 ) -> Result<Bytes, FetchError> {
     meter.add_request();
     let request = client.get(url).header(ACCEPT, accept).header(ACCEPT_ENCODING, "gzip");
-    let mut answer = request.send().await.map_err(|error| transport(&error))?;
+    let mut answer = request.send().await.map_err(transport)?;
     let (code, is_packed) = (answer.status(), is_packed(answer.headers()));
     let mut bytes = BytesMut::new();
-    while let Some(data) = answer.chunk().await.map_err(|error| transport(&error))? {
+    while let Some(data) = answer.chunk().await.map_err(transport)? {
         meter.add_bytes(data.len());
         push(&mut bytes, &data)?;
     }
@@ -195,8 +196,8 @@ fn bad_status(code: u16, body: &[u8]) -> FetchError {
     FetchError::Status { code, text: clean(text.trim(), 160) }
 }
 
-fn transport(error: impl std::error::Error) -> FetchError {
-    FetchError::Transport(clean(&crate::tasks::chain(&error), 200))
+fn transport(error: impl std::error::Error + 'static) -> FetchError {
+    FetchError::Transport(words(&error))
 }
 
 #[cfg(test)]

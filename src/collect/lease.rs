@@ -55,10 +55,12 @@ impl Leases {
                 () = stop.cancelled() => return Ok(()),
                 _ = tick.tick() => {}
             }
+            let began = self.health.now();
             match self.read(&door, &mut buckets).await {
                 Ok(owners) => {
                     self.owners.send_replace(Some(owners));
-                    self.health.ok(None, 0).await;
+                    let took = self.health.now().since(began);
+                    self.health.ok(Some(took), 0).await;
                 }
                 Err(trouble) => {
                     buckets.clear();

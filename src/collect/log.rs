@@ -32,6 +32,7 @@ use super::health::Health;
 use super::health::TELL_EVERY;
 use super::health::Trouble;
 use super::knative::MAX_NAME;
+use super::kubeconfig::words;
 use super::roster::Roster;
 
 /// How far back the first reading goes.
@@ -174,10 +175,11 @@ impl Follower {
             "/api/v1/namespaces/{}/pods/{}/log?container=autoscaler&follow=true&{since}",
             self.system, self.pod
         );
-        let failing = |error: &dyn std::error::Error| Trouble::failing(tasks::chain(error));
-        let request =
-            http::Request::get(path).body(Body::empty()).map_err(|error| failing(&error))?;
-        let answer = self.client.send(request).await.map_err(|error| failing(&error))?;
+        let request = http::Request::get(path)
+            .body(Body::empty())
+            .map_err(|error| Trouble::failing(words(&error)))?;
+        let sent = self.client.send(request).await;
+        let answer = sent.map_err(|error| Trouble::failing(words(&error)))?;
         match answer.status().as_u16() {
             200 => {}
             401 | 403 => {

@@ -5,8 +5,10 @@
 //! pods there are, who owns a revision, whether the metrics speak) stands in a `watch` channel.
 
 pub mod exposition;
+pub mod gateway;
 pub mod knative;
 pub mod kubeconfig;
+pub mod probe;
 pub mod stat;
 
 mod backoff;

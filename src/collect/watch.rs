@@ -33,6 +33,7 @@ use super::health::Health;
 use super::health::TELL_EVERY;
 use super::health::Trouble;
 use super::kinds;
+use super::kubeconfig::words;
 use super::roster::Roster;
 
 /// A server ends a watch after this long, and a connection that died silently is noticed.
@@ -195,7 +196,11 @@ impl Watch {
             None => ("in all namespaces".to_owned(), "-A".to_owned()),
         };
         match status_code(error) {
-            Some(401 | 403) => Trouble::denied(
+            Some(401) => Trouble::denied(
+                "the API server does not accept our credentials",
+                "log in again; check with `kubectl auth whoami`",
+            ),
+            Some(403) => Trouble::denied(
                 format!("may not list and watch {what} {scope}"),
                 format!(
                     "ask for get, list and watch; check with `kubectl auth can-i watch {what} {flag}`"
@@ -205,7 +210,7 @@ impl Watch {
                 format!("this cluster has no {what}"),
                 "install Knative Serving: `kubectl apply -f https://github.com/knative/serving/releases/latest/download/serving-crds.yaml`, then serving-core.yaml",
             ),
-            _ => Trouble::failing(crate::tasks::chain(error)),
+            _ => Trouble::failing(words(error)),
         }
     }
 }
