@@ -293,8 +293,7 @@ fn component(world: &World, app: &str, ports: &[(&str, u16)], n: u32) {
     ) else {
         return;
     };
-    let hash =
-        format!("{}{}", world.store.borrow_mut().suffix(), world.store.borrow_mut().suffix());
+    let hash = world.hash();
     let Some(set) = add(
         world,
         &resources::REPLICA_SETS,

@@ -171,8 +171,7 @@ fn deploy(world: &Rc<World>, service: &str, revision: &Value) -> Result<(), Stat
     let initial = replicas::initial(&config);
 
     let deployment = world.create(&resources::DEPLOYMENTS, parts.deployment(0))?;
-    let hash =
-        format!("{}{}", world.store.borrow_mut().suffix(), world.store.borrow_mut().suffix());
+    let hash = world.hash();
     let set = world.create(&resources::REPLICA_SETS, parts.replica_set(&deployment, &hash, 0))?;
     let autoscaler = world.create(&resources::POD_AUTOSCALERS, parts.pod_autoscaler())?;
     let windows = (config.stable_window.as_nanos(), config.panic_window.as_nanos());

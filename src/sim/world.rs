@@ -174,6 +174,13 @@ impl World {
         self.store.borrow_mut().create(resource, object)
     }
 
+    /// Ten random letters, as a ReplicaSet's hash looks.
+    pub(crate) fn hash(&self) -> String {
+        let mut store = self.store.borrow_mut();
+        let first = store.suffix();
+        format!("{first}{}", store.suffix())
+    }
+
     pub(crate) fn get(
         &self,
         resource: &Resource,
