@@ -16,6 +16,7 @@ pub(crate) mod h2c;
 pub(crate) mod histogram;
 pub(crate) mod knative;
 pub(crate) mod kubelet;
+pub mod listen;
 pub(crate) mod logbook;
 pub(crate) mod metrics;
 pub(crate) mod objects;
