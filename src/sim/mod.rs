@@ -26,6 +26,7 @@ pub(crate) mod queue_proxy;
 pub(crate) mod replicas;
 pub mod resources;
 pub(crate) mod revision;
+pub(crate) mod routes;
 pub(crate) mod scaler;
 pub mod spec;
 pub mod stamp;
