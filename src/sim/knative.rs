@@ -28,6 +28,7 @@ use crate::sim::store::meta_text;
 use crate::sim::store::owner_reference;
 use crate::sim::world::Deployed;
 use crate::sim::world::World;
+use crate::units::Millicores;
 use crate::units::Quantity;
 
 /// The Knative Service that a spec describes.
@@ -47,12 +48,17 @@ pub(crate) fn service_object(service: &SimService) -> Value {
                     "name": "user-container", "image": "registry.sim.test/app:v1",
                     "resources": {
                         "requests": { "cpu": "50m", "memory": "32Mi" },
-                        "limits": { "cpu": service.cpu_limit.to_string(), "memory": "128Mi" },
+                        "limits": { "cpu": cpu(service.cpu_limit), "memory": "128Mi" },
                     },
                 }],
             },
         } },
     })
+}
+
+/// As Kubernetes writes it: whole cores without a suffix.
+fn cpu(limit: Millicores) -> String {
+    if limit.0.is_multiple_of(1000) { (limit.0 / 1000).to_string() } else { limit.to_string() }
 }
 
 /// Brings Configuration, Route and the newest revision in line with a Knative Service.
