@@ -64,7 +64,8 @@ fn cpu(limit: Millicores) -> String {
 /// Brings Configuration, Route and the newest revision in line with a Knative Service.
 pub(crate) fn reconcile(world: &Rc<World>, namespace: &str, name: &str) {
     let Some(service) = world.get(&resources::KSERVICES, namespace, name) else {
-        retire(world, namespace, name);
+        // Its revisions go with it, each by itself.
+        world.plane.set_routes((namespace, name), Vec::new());
         return;
     };
     let template = &service["spec"]["template"];
@@ -230,16 +231,6 @@ fn deploy(world: &Rc<World>, service: &str, revision: &Value) -> Result<(), Stat
     scaler::start(world, &deployed);
     world.touch(&key);
     Ok(())
-}
-
-/// A Knative Service is gone: so are its revisions. What it owned goes with the store.
-fn retire(world: &World, namespace: &str, name: &str) {
-    let is_of =
-        |one: &Rc<Deployed>| one.key().namespace == namespace && one.revision.id.service == name;
-    for deployed in world.all_revisions().into_iter().filter(is_of) {
-        bury(world, &deployed);
-    }
-    world.plane.set_route(&host(world, namespace, name), Vec::new());
 }
 
 /// A revision is gone.

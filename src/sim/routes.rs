@@ -195,15 +195,15 @@ fn route(
     let share = |target: &Target, percent| {
         Some(Share { percent, revision: Rc::clone(&find(&target.revision)?.revision) })
     };
-    let main = targets.iter().filter(|target| 0 < target.percent);
     let host = knative::host(world, namespace, name);
-    world.plane.set_route(&host, main.filter_map(|one| share(one, one.percent)).collect());
-    for target in targets {
-        if let Some(tag) = &target.tag {
-            let host = format!("{tag}-{host}");
-            world.plane.set_route(&host, share(target, 100).into_iter().collect());
-        }
-    }
+    let main = targets.iter().filter(|target| 0 < target.percent);
+    let main = main.filter_map(|one| share(one, one.percent)).collect();
+    let tagged = targets.iter().filter_map(|target| {
+        let host = format!("{}-{host}", target.tag.as_ref()?);
+        Some((host, share(target, 100).into_iter().collect()))
+    });
+    let hosts = tagged.chain([(host.clone(), main)]).collect();
+    world.plane.set_routes((namespace, name), hosts);
     for deployed in revisions {
         let key = deployed.key();
         let is_routed = targets.iter().any(|target| target.revision == key.name);

@@ -25,7 +25,8 @@ fn plane() -> (Rc<Plane>, Rc<Revision>) {
     };
     let revision = Rc::new(Revision::new(clock, id));
     revision.add(Rc::new(Pod::new(clock, &revision.id, "pod", [10, 0, 0, 1])));
-    plane.set_route("h", vec![Share { percent: 100, revision: Rc::clone(&revision) }]);
+    let share = Share { percent: 100, revision: Rc::clone(&revision) };
+    plane.set_routes(("default", "h"), vec![("h".to_owned(), vec![share])]);
     (plane, revision)
 }
 
