@@ -216,12 +216,7 @@ async fn a_person_without_rights_is_told_which() {
     let events = listen_to(&cluster, 8, None).await;
     for report in reports(&events).values() {
         eprintln!("{:26} {:?} {} | {}", report.source, report.state, report.reason, report.remedy);
-        let is_moot = matches!(
-            report.source.as_str(),
-            "autoscaler metrics" | "activator metrics" | "queue-proxies" | "autoscaler log"
-        );
-        assert!(is_moot || report.state == State::Denied, "{report:?}");
-        assert!(report.state != State::Ok, "{report:?}");
+        assert_eq!(report.state, State::Denied, "{report:?}");
     }
     let findings = examine(&cluster, Some("default"), "knative-serving", Clock::start()).await;
     let rights: Vec<_> = findings.iter().filter(|one| one.name.starts_with("may ")).collect();

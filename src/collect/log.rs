@@ -120,10 +120,9 @@ impl AutoscalerLogs {
             };
             followers.insert(pod.id.name.clone(), tasks::spawn(follower.run()));
         }
-        if pods.is_empty() && self.roster.is_complete() {
-            let reason = format!("no running autoscaler pod is known in {}", self.system);
-            let remedy = format!("kubectl -n {} get pods -l app=autoscaler", self.system);
-            self.health.trouble(Trouble::absent(reason, remedy)).await;
+        let no_pod = self.roster.no_pod(&self.system, "autoscaler").filter(|_| pods.is_empty());
+        if let Some(trouble) = no_pod {
+            self.health.trouble(trouble).await;
         } else {
             self.health.tell().await;
         }

@@ -11,6 +11,8 @@ use crate::event::cluster::Object;
 use crate::event::cluster::Phase;
 use crate::event::cluster::Pod;
 
+use super::health::Trouble;
+
 /// The pods, shared between the watch that learns of them and the hands that read them.
 #[derive(Debug, Clone)]
 pub(crate) struct Roster(watch::Sender<Pods>);
@@ -19,6 +21,7 @@ pub(crate) struct Roster(watch::Sender<Pods>);
 struct Pods {
     by_id: BTreeMap<Id, Pod>,
     is_complete: bool,
+    is_blind: bool,
 }
 
 impl Roster {
@@ -45,6 +48,28 @@ impl Roster {
             Event::Listed(Kind::Pod) => self.0.send_modify(|pods| pods.is_complete = true),
             _ => {}
         }
+    }
+
+    /// Says whether pods may not be listed, in one place at least.
+    pub(crate) fn set_blind(&self, is_blind: bool) {
+        self.0.send_modify(|pods| pods.is_blind = is_blind);
+    }
+
+    /// Whether pods may not be listed, in one place at least.
+    pub(crate) fn is_blind(&self) -> bool {
+        self.0.borrow().is_blind
+    }
+
+    /// Why there is no pod, if that is a trouble.
+    pub(crate) fn no_pod(&self, system: &str, app: &str) -> Option<Trouble> {
+        let remedy = format!("kubectl -n {system} get pods -l app={app}");
+        if self.is_blind() {
+            let reason =
+                format!("which {app} pods there are is unknown: may not list pods in {system}");
+            return Some(Trouble::denied(reason, remedy));
+        }
+        let reason = format!("no running {app} pod in {system}");
+        self.is_complete().then(|| Trouble::absent(reason, remedy))
     }
 
     /// Whether all pods that may be seen are here: before that, none is no news.

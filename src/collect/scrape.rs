@@ -49,6 +49,11 @@ pub(crate) trait Meaning: Send {
     /// What to read in this round.
     fn targets(&mut self) -> Result<Vec<Target>, Trouble>;
 
+    /// Why it is right that there is nothing to read, if it is.
+    fn rests(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Makes events of a reading; says how many lines nobody understood.
     fn take(&mut self, reading: Reading) -> Result<u64, Trouble>;
 }
@@ -77,6 +82,11 @@ pub(crate) async fn run(
             _ = tick.tick() => {
                 health.round(std::mem::take(&mut round)).await;
                 match meaning.targets() {
+                    Ok(targets) if targets.is_empty() => {
+                        if let Some(reason) = meaning.rests() {
+                            health.resting(reason).await;
+                        }
+                    }
                     Ok(targets) => {
                         for target in targets {
                             if being_read.insert(target.pod.clone()) {
