@@ -225,8 +225,8 @@ mod tests {
             pending: Some(0.0),
             terminating: Some(0.0),
             panic: Some(true),
-            stable_concurrency: Some(4.975927),
-            panic_concurrency: Some(19.215528),
+            stable_concurrency: Some(4.975_927),
+            panic_concurrency: Some(19.215_528),
             target_concurrency: Some(7.0),
             excess_burst_capacity: Some(-201.0),
             ..Autoscaler::default()

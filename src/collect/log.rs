@@ -444,7 +444,7 @@ mod tests {
             lines in prop::collection::vec("[a-z]{1,9}", 0..9),
             cut in 1..20usize,
         ) {
-            let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+            let text: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
             let mut cutter = Lines::default();
             let read: Vec<_> =
                 text.as_bytes().chunks(cut).flat_map(|data| cutter.push(data)).collect();

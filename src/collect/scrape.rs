@@ -258,26 +258,28 @@ mod tests {
         assert!(last.remedy.contains("metrics-protocol"), "{}", last.remedy);
     }
 
+    fn autoscaler_text() -> String {
+        "autoscaler_panic_mode{namespace_name=\"default\",revision_name=\"r\"} 1".into()
+    }
+
+    fn holder(is_handed_over: bool) -> &'static str {
+        if is_handed_over { "new" } else { "old" }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn after_a_handover_the_new_owner_is_read() {
         let is_handed_over = Arc::new(AtomicBool::new(false));
         let (handed, speaks_in) = (Arc::clone(&is_handed_over), watch::Sender::new(None));
         let world = move |_: usize, path: &str| {
-            if path.contains("/leases") {
-                let pod = if handed.load(Ordering::Relaxed) { "new" } else { "old" };
-                let lease = json!({"metadata": {"name": "autoscaler-bucket-00-of-01"},
-                    "spec": {"holderIdentity": format!("{pod}_10.0.0.1")}});
-                return if path.ends_with("/leases") {
-                    Answer::json(&json!({"items": [lease]}))
-                } else {
-                    Answer::json(&lease)
-                };
+            let holder = format!("{}_10.0.0.1", holder(handed.load(Ordering::Relaxed)));
+            let lease = json!({"metadata": {"name": "autoscaler-bucket-00-of-01"},
+                "spec": {"holderIdentity": holder}});
+            match path.rsplit('/').next() {
+                Some("leases") => Answer::json(&json!({"items": [lease]})),
+                Some("autoscaler-bucket-00-of-01") => Answer::json(&lease),
+                // Both show the revision; the one that lost it shows what it knew last.
+                _ => Answer::Text(200, autoscaler_text()),
             }
-            // Both show the revision; the one that lost it shows what it knew last.
-            Answer::Text(
-                200,
-                "autoscaler_panic_mode{namespace_name=\"default\",revision_name=\"r\"} 1".into(),
-            )
         };
         let (owners_in, owners) = watch::channel(None);
         let (lease_sender, _lease_bus, clock) = world::room();
