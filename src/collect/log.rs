@@ -380,7 +380,9 @@ mod tests {
                 assert!(path.contains("sinceTime=2026-01-01T00:00:02"), "{path}");
                 let again = log_line(2, "Scaling from 1 to 9");
                 let more = log_line(9, "Un-panicking.");
-                Answer::Stream(vec![(0, again), (0, more)], Then::Hang)
+                // The last one comes when nobody follows any more.
+                let late = log_line(30, "PANICKING.");
+                Answer::Stream(vec![(0, again), (0, more), (40_000, late)], Then::Hang)
             }
             _ => Answer::Hang,
         });
@@ -398,7 +400,7 @@ mod tests {
         assert_eq!((last.state, last.errors, last.not_understood), (State::Ok, 1, 1));
         // The metrics are back.
         speaks_in.send_replace(Some(true));
-        let (facts, reports) = said(&mut bus, 5).await;
+        let (facts, reports) = said(&mut bus, 60).await;
         assert!(facts.is_empty());
         assert!(reports.last().unwrap().reason.starts_with("standing by"));
     }

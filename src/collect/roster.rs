@@ -101,3 +101,34 @@ impl Roster {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::cluster::Gone;
+    use crate::event::source::State;
+
+    #[test]
+    fn pods_come_and_go() {
+        let roster = Roster::new();
+        assert_eq!(roster.no_pod("s", "a"), None, "nothing is known yet");
+        let id = Id { namespace: "s".to_owned(), name: "p".to_owned(), uid: "u".to_owned() };
+        let pod = Pod {
+            id: id.clone(),
+            app: Some("a".to_owned()),
+            phase: Phase::Running,
+            ip: "10.0.0.1".to_owned(),
+            ..Pod::default()
+        };
+        roster.note(&Event::Seen(Box::new(Object::Pod(pod))));
+        roster.note(&Event::Listed(Kind::Pod));
+        assert_eq!(roster.component("s", "a").len(), 1);
+        assert!(roster.component("other", "a").is_empty());
+        assert!(roster.of_revisions(None).is_empty());
+        roster.note(&Event::Gone(Gone { kind: Kind::Pod, id }));
+        assert!(roster.component("s", "a").is_empty());
+        assert_eq!(roster.no_pod("s", "a").unwrap().state, State::Absent);
+        roster.set_blind(true);
+        assert_eq!(roster.no_pod("s", "a").unwrap().state, State::Denied);
+    }
+}
