@@ -1,3 +1,4 @@
 //! A run for other people and other tools.
 
+pub mod report;
 pub mod summary;

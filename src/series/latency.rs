@@ -121,6 +121,13 @@ impl LatencyHistogram {
         Duration::ZERO
     }
 
+    /// How many latencies do not exceed `bound`, to three digits.
+    pub fn count_up_to(&self, bound: Duration) -> u64 {
+        let bound = u64::try_from(bound.as_micros()).unwrap_or(u64::MAX);
+        let below = self.buckets.iter().take_while(|(bucket, _)| highest(*bucket) <= bound);
+        below.map(|(_, n)| n).sum()
+    }
+
     /// The smallest latency, to three digits, rounded down; zero if nothing was counted.
     pub fn min(&self) -> Duration {
         Duration::from_micros(self.buckets.first().map_or(0, |(bucket, _)| lowest(*bucket)))

@@ -1,0 +1,338 @@
+//! A kind's watches as events: what is there, what changes, what is gone.
+//!
+//! The library lists, watches and comes back after a break or a 410. Here what it says is made
+//! into facts: after a new listing that which is not there any more is said to be gone, what did
+//! not change is not said twice, and a pod of the same name but another uid is another pod.
+//!
+//! A kind may be watched in two places (pods of the services, and Knative's own). The markers
+//! [`Event::Listing`] and [`Event::Listed`] enclose the first listing of all places together;
+//! later listings need none, since their differences are told one by one.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::pin::Pin;
+
+use futures::Stream;
+use futures::StreamExt;
+use kube::Api;
+use kube::Client;
+use kube::api::DynamicObject;
+use kube::runtime::watcher;
+use tokio_util::sync::CancellationToken;
+
+use crate::bus::Sender;
+use crate::event::Event;
+use crate::event::cluster::Gone;
+use crate::event::cluster::Id;
+use crate::event::cluster::Kind;
+use crate::event::source::State;
+
+use super::backoff::Backoff;
+use super::backoff::UNTIL_MENDED;
+use super::health::Health;
+use super::health::TELL_EVERY;
+use super::health::Trouble;
+use super::kinds;
+use super::roster::Roster;
+
+/// A server ends a watch after this long, and a connection that died silently is noticed.
+const WATCH_SECS: u32 = 60;
+/// The first minor version of Kubernetes that streams lists by default.
+const STREAMS_SINCE: u32 = 32;
+
+/// Where a kind is watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The namespace; `None` is all of them.
+    pub(crate) namespace: Option<String>,
+    /// A label selector; empty is everything.
+    pub(crate) labels: String,
+    /// A field selector; empty is everything.
+    pub(crate) fields: String,
+}
+
+impl Place {
+    /// What carries these labels in a namespace, or in all.
+    pub(crate) fn labelled(namespace: Option<&str>, labels: &str) -> Self {
+        Self {
+            namespace: namespace.map(str::to_owned),
+            labels: labels.to_owned(),
+            fields: String::new(),
+        }
+    }
+
+    /// One object.
+    pub(crate) fn named(namespace: &str, name: &str) -> Self {
+        Self {
+            namespace: Some(namespace.to_owned()),
+            labels: String::new(),
+            fields: format!("metadata.name={name}"),
+        }
+    }
+}
+
+/// The watches of one kind.
+pub(crate) struct Watch {
+    /// The kind.
+    pub(crate) kind: Kind,
+    /// Where.
+    pub(crate) places: Vec<Place>,
+    /// Whether the server streams lists.
+    pub(crate) streams_lists: bool,
+    /// Asks the server, metered.
+    pub(crate) client: Client,
+    /// Where the facts go.
+    pub(crate) sender: Sender,
+    /// The account of this source.
+    pub(crate) health: Health,
+    /// Who else wants to know of the pods.
+    pub(crate) roster: Roster,
+}
+
+/// Whether a server of this version streams lists unless told otherwise.
+pub(crate) fn streams_lists(minor: &str) -> bool {
+    let digits: String = minor.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse::<u32>().is_ok_and(|minor| STREAMS_SINCE <= minor)
+}
+
+/// What is known of an object that was told of.
+#[derive(Debug)]
+struct Told {
+    uid: String,
+    version: String,
+    place: usize,
+    listing: u64,
+}
+
+/// What was told, so that a new listing can be compared with it.
+#[derive(Debug)]
+struct Known {
+    kind: Kind,
+    told: HashMap<(String, String), Told>,
+    listings: Vec<u64>,
+    is_listed: Vec<bool>,
+}
+
+type Item = Result<watcher::Event<DynamicObject>, watcher::Error>;
+
+impl Watch {
+    /// Watches until asked to stop.
+    pub(crate) async fn run(mut self, stop: CancellationToken) -> Result<(), Infallible> {
+        let mut streams = futures::stream::select_all(
+            self.places.iter().enumerate().map(|(idx, place)| self.stream(idx, place)),
+        );
+        let mut known = Known::new(self.kind, self.places.len());
+        let mut tick = tokio::time::interval(TELL_EVERY);
+        self.sender.send(Event::Listing(self.kind)).await;
+        loop {
+            let (place, item) = tokio::select! { biased;
+                () = stop.cancelled() => return Ok(()),
+                Some(item) = streams.next() => item,
+                _ = tick.tick() => {
+                    self.health.tell().await;
+                    continue;
+                }
+            };
+            let was_listed = known.is_all_listed();
+            match item {
+                Ok(event) => {
+                    for fact in known.facts(place, event) {
+                        self.roster.note(&fact);
+                        self.sender.send(fact).await;
+                    }
+                    if known.is_all_listed() {
+                        self.health.ok(None, 0).await;
+                    }
+                }
+                Err(error) => {
+                    let trouble = self.trouble(&self.places[place], &error);
+                    // A place that is closed must not keep the others from being complete.
+                    known.is_listed[place] |= trouble.state != State::Failing;
+                    self.health.trouble(trouble).await;
+                }
+            }
+            if !was_listed && known.is_all_listed() {
+                self.sender.send(Event::Listed(self.kind)).await;
+            }
+        }
+    }
+
+    fn stream(
+        &self,
+        idx: usize,
+        place: &Place,
+    ) -> Pin<Box<dyn Stream<Item = (usize, Item)> + Send>> {
+        let resource = kinds::resource(self.kind);
+        let api: Api<DynamicObject> = match &place.namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
+        };
+        let mut config = watcher::Config::default().timeout(WATCH_SECS);
+        config.label_selector = (!place.labels.is_empty()).then(|| place.labels.clone());
+        config.field_selector = (!place.fields.is_empty()).then(|| place.fields.clone());
+        if self.streams_lists {
+            config = config.streaming_lists();
+        }
+        paced(api, config).map(move |item| (idx, item)).boxed()
+    }
+
+    fn trouble(&self, place: &Place, error: &watcher::Error) -> Trouble {
+        let resource = kinds::resource(self.kind);
+        let what = if resource.group.is_empty() {
+            resource.plural.clone()
+        } else {
+            format!("{}.{}", resource.plural, resource.group)
+        };
+        let (scope, flag) = match &place.namespace {
+            Some(namespace) => (format!("in namespace {namespace}"), format!("-n {namespace}")),
+            None => ("in all namespaces".to_owned(), "-A".to_owned()),
+        };
+        match status_code(error) {
+            Some(401 | 403) => Trouble::denied(
+                format!("may not list and watch {what} {scope}"),
+                format!(
+                    "ask for get, list and watch; check with `kubectl auth can-i watch {what} {flag}`"
+                ),
+            ),
+            Some(404) => Trouble::absent(
+                format!("this cluster has no {what}"),
+                "install Knative Serving: `kubectl apply -f https://github.com/knative/serving/releases/latest/download/serving-crds.yaml`, then serving-core.yaml",
+            ),
+            _ => Trouble::failing(crate::tasks::chain(error)),
+        }
+    }
+}
+
+/// The library's watch, waiting after an error, and without streamed lists if the server
+/// refuses them.
+fn paced(api: Api<DynamicObject>, config: watcher::Config) -> impl Stream<Item = Item> + Send {
+    struct Paced {
+        api: Api<DynamicObject>,
+        config: watcher::Config,
+        inner: Pin<Box<dyn Stream<Item = Item> + Send>>,
+        backoff: Backoff,
+        wait: Option<std::time::Duration>,
+    }
+    let inner = watcher(api.clone(), config.clone()).boxed();
+    let start = Paced { api, config, inner, backoff: Backoff::new(), wait: None };
+    futures::stream::unfold(start, async |mut state| {
+        if let Some(wait) = state.wait.take() {
+            tokio::time::sleep(wait).await;
+        }
+        let item = state.inner.next().await?;
+        match &item {
+            // An `Init` is said before anything was asked.
+            Ok(watcher::Event::Init) => {}
+            Ok(_) => state.backoff.reset(),
+            Err(error) => match status_code(error) {
+                Some(400 | 422) if state.config != list_first(&state.config) => {
+                    state.config = list_first(&state.config);
+                    state.inner = watcher(state.api.clone(), state.config.clone()).boxed();
+                }
+                Some(401 | 403 | 404) => state.wait = Some(UNTIL_MENDED),
+                // Listing anew cures it; there is nothing to wait for.
+                Some(410) => {}
+                _ => state.wait = Some(state.backoff.after_failure()),
+            },
+        }
+        Some((item, state))
+    })
+}
+
+fn list_first(config: &watcher::Config) -> watcher::Config {
+    let mut config = config.clone();
+    config.initial_list_strategy = watcher::InitialListStrategy::ListWatch;
+    config
+}
+
+/// The API server's code, if it was the API server that said no.
+fn status_code(error: &watcher::Error) -> Option<u16> {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status)) => Some(status.code),
+        watcher::Error::WatchError(status) => Some(status.code),
+        _ => None,
+    }
+}
+
+// === impl Known ===
+
+impl Known {
+    fn new(kind: Kind, n_places: usize) -> Self {
+        Self {
+            kind,
+            told: HashMap::new(),
+            listings: vec![0; n_places],
+            is_listed: vec![false; n_places],
+        }
+    }
+
+    fn is_all_listed(&self) -> bool {
+        self.is_listed.iter().all(|is_listed| *is_listed)
+    }
+
+    /// What is new in this.
+    fn facts(&mut self, place: usize, event: watcher::Event<DynamicObject>) -> Vec<Event> {
+        match event {
+            watcher::Event::Init => {
+                self.listings[place] += 1;
+                Vec::new()
+            }
+            watcher::Event::InitApply(raw) | watcher::Event::Apply(raw) => self.seen(place, &raw),
+            watcher::Event::InitDone => {
+                self.is_listed[place] = true;
+                self.vanished(place)
+            }
+            watcher::Event::Delete(raw) => {
+                let id = kinds::id(&raw);
+                match self.told.remove(&(id.namespace.clone(), id.name.clone())) {
+                    Some(told) => vec![self.gone(&id.namespace, &id.name, told.uid)],
+                    None => Vec::new(),
+                }
+            }
+        }
+    }
+
+    fn seen(&mut self, place: usize, raw: &DynamicObject) -> Vec<Event> {
+        let mut facts = Vec::new();
+        let Id { namespace, name, uid } = kinds::id(raw);
+        let version = raw.metadata.resource_version.clone().unwrap_or_default();
+        let key = (namespace, name);
+        let now = Told { uid, version, place, listing: self.listings[place] };
+        let before = self.told.get(&key).map(|told| (told.uid.clone(), told.version.clone()));
+        let is_same = before.as_ref().is_some_and(|(uid, version)| {
+            *uid == now.uid && *version == now.version && !version.is_empty()
+        });
+        if let Some((uid, _)) = before.filter(|(uid, _)| *uid != now.uid) {
+            facts.push(self.gone(&key.0, &key.1, uid));
+        }
+        self.told.insert(key, now);
+        if !is_same {
+            facts.push(Event::Seen(Box::new(kinds::object(self.kind, raw))));
+        }
+        facts
+    }
+
+    /// What was there before this listing and is not in it.
+    fn vanished(&mut self, place: usize) -> Vec<Event> {
+        let listing = self.listings[place];
+        let keys: Vec<_> = self
+            .told
+            .iter()
+            .filter(|(_, told)| told.place == place && told.listing != listing)
+            .map(|(key, _)| key.clone())
+            .collect();
+        keys.into_iter()
+            .filter_map(|key| {
+                let told = self.told.remove(&key)?;
+                Some(self.gone(&key.0, &key.1, told.uid))
+            })
+            .collect()
+    }
+
+    fn gone(&self, namespace: &str, name: &str, uid: String) -> Event {
+        let id = Id { namespace: namespace.to_owned(), name: name.to_owned(), uid };
+        Event::Gone(Gone { kind: self.kind, id })
+    }
+}
