@@ -282,7 +282,11 @@ impl<'a> Plot<'a> {
             let y = self.area.y + u16::try_from(row).unwrap_or(0);
             let (symbol, style) = self.look(cell, column, row);
             if let Some(target) = canvas.buffer.cell_mut((x, y)) {
-                target.set_symbol(symbol.as_str()).set_style(style);
+                match symbol {
+                    Symbol::Known(symbol) => target.set_symbol(symbol),
+                    Symbol::Char(c) => target.set_char(c),
+                };
+                target.set_style(style);
             }
         }
     }
@@ -381,15 +385,6 @@ impl<'a> Plot<'a> {
 enum Symbol {
     Known(&'static str),
     Char(char),
-}
-
-impl Symbol {
-    fn as_str(self) -> std::borrow::Cow<'static, str> {
-        match self {
-            Self::Known(symbol) => symbol.into(),
-            Self::Char(c) => c.to_string().into(),
-        }
-    }
 }
 
 #[cfg(test)]
