@@ -13,25 +13,53 @@ use rampscope::collect::Cluster;
 use rampscope::collect::ClusterOptions;
 use rampscope::collect::CollectSpec;
 use rampscope::collect::Collector;
+use rampscope::collect::gateway::find_target;
+use rampscope::collect::probe::Verdict;
+use rampscope::collect::probe::examine;
 use rampscope::event::Event;
 use rampscope::event::Stamped;
+use rampscope::event::cluster::Kind;
 use rampscope::event::cluster::Object;
+use rampscope::event::scaler::LogLine;
 use rampscope::event::source::Report;
 use rampscope::event::source::State;
 use rampscope::tasks::Supervisor;
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
 
-/// Everything that the hands say of namespace `default` within `secs`; `None` without a rig.
-async fn listen(secs: u64) -> Option<Vec<Stamped>> {
+/// The rig, if we are in it.
+async fn rig() -> Option<Cluster> {
+    rig_changed(|kubeconfig| kubeconfig).await
+}
+
+/// The rig by a kubeconfig that was changed.
+async fn rig_changed(change: impl FnOnce(String) -> String) -> Option<Cluster> {
     if std::env::var_os("RAMPSCOPE_CLUSTER").is_none() {
         eprintln!("RAMPSCOPE_CLUSTER is not set: nothing was tried");
         return None;
     }
-    let cluster = Cluster::connect(&ClusterOptions::default()).await.unwrap();
+    let own = std::fs::read_to_string(std::env::var_os("KUBECONFIG").unwrap()).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), change(own)).unwrap();
+    let kubeconfig = Some(file.path().to_owned());
+    Some(Cluster::connect(&ClusterOptions { kubeconfig, ..Default::default() }).await.unwrap())
+}
+
+/// Everything that the hands say of namespace `default` within `secs`; `None` without a rig.
+async fn listen(secs: u64, autoscaler_url: Option<&str>) -> Option<Vec<Stamped>> {
+    Some(listen_to(&rig().await?, secs, autoscaler_url).await)
+}
+
+async fn listen_to(cluster: &Cluster, secs: u64, autoscaler_url: Option<&str>) -> Vec<Stamped> {
     let clock = Clock::start();
     let (sender, mut bus) = bus(CAPACITY, clock);
     let mut supervisor = Supervisor::new(sender.clone());
-    let spec = CollectSpec { namespace: Some("default".to_owned()), ..CollectSpec::default() };
-    let _collector = Collector::start(&mut supervisor, (sender, clock), &cluster, spec).await;
+    let spec = CollectSpec {
+        namespace: Some("default".to_owned()),
+        autoscaler_url: autoscaler_url.map(str::to_owned),
+        ..CollectSpec::default()
+    };
+    let _collector = Collector::start(&mut supervisor, (sender, clock), cluster, spec).await;
     let mut events = Vec::new();
     let _ = tokio::time::timeout(Duration::from_secs(secs), async {
         while let Some(stamped) = bus.recv().await {
@@ -43,7 +71,7 @@ async fn listen(secs: u64) -> Option<Vec<Stamped>> {
     let drain = async { while bus.recv().await.is_some() {} };
     let n_aborted = tokio::select! { n = ending => n, () = drain => 0 };
     assert_eq!(n_aborted, 0, "every hand ends when asked");
-    Some(events)
+    events
 }
 
 fn reports(events: &[Stamped]) -> BTreeMap<&str, &Report> {
@@ -58,7 +86,7 @@ fn reports(events: &[Stamped]) -> BTreeMap<&str, &Report> {
 
 #[tokio::test]
 async fn every_source_of_a_real_cluster_speaks() {
-    let Some(events) = listen(12).await else { return };
+    let Some(events) = listen(12, None).await else { return };
     let reports = reports(&events);
     for report in reports.values() {
         eprintln!(
@@ -116,7 +144,7 @@ async fn every_source_of_a_real_cluster_speaks() {
 
 #[tokio::test]
 async fn the_owner_of_a_revision_is_known() {
-    let Some(events) = listen(5).await else { return };
+    let Some(events) = listen(5, None).await else { return };
     for stamped in &events {
         if let Event::Autoscaler(reading) = &stamped.event
             && stamped.at.as_secs_f64() > 2.0
@@ -124,4 +152,140 @@ async fn the_owner_of_a_revision_is_known() {
             assert_eq!(reading.owner, Some(true), "{reading:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn without_metrics_the_log_is_followed() {
+    // Nothing listens there, so the metrics are silent whatever the rig exports.
+    let Some(events) = listen(14, Some("http://127.0.0.1:1")).await else { return };
+    let reports = reports(&events);
+    assert_eq!(reports["autoscaler metrics"].state, State::Failing);
+    let log = reports["autoscaler log"];
+    assert_eq!((log.state, log.errors), (State::Ok, 0), "{log:?}");
+    let lines: Vec<_> = events
+        .iter()
+        .filter_map(|stamped| match &stamped.event {
+            Event::AutoscalerLog(line) => Some(line),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(lines[0].line, LogLine::FollowBegan);
+    for line in lines {
+        if !matches!(line.line, LogLine::PaScale { .. }) {
+            eprintln!("{} {} {:?}", line.written, line.revision.name, line.line);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_doctor_finds_what_there_is() {
+    let Some(cluster) = rig().await else { return };
+    let findings = examine(&cluster, Some("default"), "knative-serving", Clock::start()).await;
+    for finding in &findings {
+        eprintln!("{:?} {}: {} {}", finding.verdict, finding.name, finding.detail, finding.remedy);
+    }
+    assert!(findings.iter().all(|finding| finding.verdict != Verdict::Bad));
+    let rights = findings.iter().filter(|finding| finding.name.starts_with("may "));
+    assert!(rights.into_iter().all(|finding| finding.verdict == Verdict::Good));
+}
+
+#[tokio::test]
+async fn a_service_has_an_address() {
+    let Some(cluster) = rig().await else { return };
+    let Some(events) = listen(3, None).await else { return };
+    let service = events.iter().find_map(|stamped| match &stamped.event {
+        Event::Seen(object) => match &**object {
+            Object::Service(service) => Some(service.id.name.clone()),
+            _ => None,
+        },
+        _ => None,
+    });
+    let name = service.unwrap();
+    let target = find_target(&cluster, ("default", &name), None).await.unwrap();
+    eprintln!("{target:?}");
+    assert_eq!(target.url, "http://10.244.0.1");
+    assert_eq!(target.host, Some(format!("{name}.default.rig.test")));
+}
+
+#[tokio::test]
+async fn a_person_without_rights_is_told_which() {
+    let as_nobody = |kubeconfig: String| {
+        kubeconfig.replace("user: {client-certificate", "user: {as: nobody, client-certificate")
+    };
+    let Some(cluster) = rig_changed(as_nobody).await else { return };
+    let events = listen_to(&cluster, 8, None).await;
+    for report in reports(&events).values() {
+        eprintln!("{:26} {:?} {} | {}", report.source, report.state, report.reason, report.remedy);
+        let is_moot = matches!(
+            report.source.as_str(),
+            "autoscaler metrics" | "activator metrics" | "queue-proxies" | "autoscaler log"
+        );
+        assert!(is_moot || report.state == State::Denied, "{report:?}");
+        assert!(report.state != State::Ok, "{report:?}");
+    }
+    let findings = examine(&cluster, Some("default"), "knative-serving", Clock::start()).await;
+    let rights: Vec<_> = findings.iter().filter(|one| one.name.starts_with("may ")).collect();
+    assert!(rights.iter().all(|one| one.verdict == Verdict::Poor && !one.remedy.is_empty()));
+}
+
+/// Forwards connections to the API server; dropping the handle cuts them all.
+async fn forward(listener: &TcpListener, server: &str) {
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        let (mut near, _) = listener.accept().await.unwrap();
+        let server = server.to_owned();
+        connections.spawn(async move {
+            let Ok(mut far) = TcpStream::connect(server).await else { return };
+            let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+        });
+    }
+}
+
+#[tokio::test]
+async fn an_api_server_gone_for_ten_seconds_is_found_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let forwarded = move |kubeconfig: String| {
+        let by_us = format!("server: \"https://{address}\", tls-server-name: 10.244.0.1");
+        kubeconfig.replace("server: \"https://10.244.0.1:6443\"", &by_us)
+    };
+    // The client can be made before anything listens.
+    let Some(cluster) = rig_changed(forwarded).await else { return };
+    let server = "10.244.0.1:6443";
+    let outage = async {
+        let _ = tokio::time::timeout(Duration::from_secs(6), forward(&listener, server)).await;
+        drop(listener);
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        forward(&TcpListener::bind(address).await.unwrap(), server).await;
+    };
+    let events = tokio::select! {
+        events = listen_to(&cluster, 26, None) => events,
+        () = outage => unreachable!("it forwards for ever"),
+    };
+    let failed_at: Vec<_> = events
+        .iter()
+        .filter(|one| matches!(&one.event, Event::Source(report) if report.state == State::Failing))
+        .map(|one| one.at.as_secs_f64())
+        .collect();
+    assert!(!failed_at.is_empty(), "the outage was noticed");
+    let back_at = events
+        .iter()
+        .filter(|one| matches!(one.event, Event::Autoscaler(_)))
+        .map(|one| one.at.as_secs_f64())
+        .find(|at| *at > 12.0);
+    eprintln!("failing from {:?}, first reading after it {back_at:?}", failed_at.first());
+    for report in reports(&events).values() {
+        eprintln!("{:26} {:?} errors={}", report.source, report.state, report.errors);
+        assert_eq!(report.state, State::Ok, "{report:?}");
+    }
+    let mut seen = BTreeMap::<String, u32>::new();
+    for one in &events {
+        if let Event::Seen(object) = &one.event
+            && let Object::Service(service) = &**object
+        {
+            *seen.entry(service.id.uid.clone()).or_default() += 1;
+        }
+        assert!(!matches!(&one.event, Event::Gone(gone) if gone.kind == Kind::Service));
+    }
+    assert!(!seen.is_empty() && seen.values().all(|n| *n == 1), "none twice: {seen:?}");
 }

@@ -1,9 +1,10 @@
 //! What Knative's own code decided, decided again.
 //!
-//! The fixtures are outputs of Knative 1.23's decider, windows and sample size. Another file of
+//! The fixtures are outputs of Knative 1.23's decider, windows and sample size, and the gauges of a
+//! running autoscaler. Another file of
 //! decisions can be named in `RAMPSCOPE_DECISIONS`. All must agree, to the last tick.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and tell")]
 
 use std::env;
 use std::fs;
@@ -16,6 +17,9 @@ use rampscope::kpa::Memory;
 use rampscope::kpa::Observed;
 use rampscope::kpa::config::Metric;
 use rampscope::kpa::decide;
+use rampscope::kpa::explain::Reading;
+use rampscope::kpa::explain::explain;
+use rampscope::kpa::explain::plain;
 use rampscope::kpa::sample::sample_size;
 use rampscope::kpa::window::Aggregation;
 use rampscope::kpa::window::Buckets;
@@ -257,7 +261,8 @@ struct Delayed {
     delay_s: u64,
     granularity_s: u64,
     tick_values: Vec<u32>,
-    delayed: Vec<u32>,
+    #[serde(rename = "delayed")]
+    expected: Vec<u32>,
 }
 
 #[test]
@@ -272,7 +277,7 @@ fn every_delayed_scale_is_knatives() {
             delayed.push(window.record(now, value));
             now = now + Duration::from_secs(case.granularity_s);
         }
-        assert_eq!(delayed, case.delayed, "{} s", case.delay_s);
+        assert_eq!(delayed, case.expected, "{} s", case.delay_s);
     }
 }
 
@@ -289,6 +294,61 @@ fn every_sample_is_as_large_as_knatives() {
     for Sampled { pods, sample } in cases {
         assert_eq!(sample_size(pods), sample, "{pods}");
     }
+}
+
+#[derive(Deserialize)]
+struct Gauges {
+    t: f64,
+    stable: f64,
+    panic: f64,
+    target: f64,
+    ready: u32,
+    desired: u32,
+    panicking: bool,
+}
+
+/// A revision with `target` 10, `window` 20s and `max-scale` 12 went through a burst; what a real
+/// autoscaler exported of it meanwhile is explained without a remainder.
+#[test]
+fn every_exported_decision_is_explained() {
+    let config = Config {
+        total_value: 10.0,
+        target_value: 7.0,
+        stable_window: Duration::from_secs(20),
+        panic_window: Duration::from_secs(2),
+        max_scale: Some(12),
+        ..Config::default()
+    };
+    let exported: Vec<Gauges> = golden("gauges.jsonl");
+    let mut n_held = 0;
+    for gauges in exported {
+        let pieces = explain(&Reading {
+            config: &config,
+            stable: Some(gauges.stable),
+            panic: Some(gauges.panic),
+            target: Some(gauges.target),
+            ready: Some(gauges.ready),
+            panicking: Some(gauges.panicking),
+            panic_began: false,
+            desired: Some(gauges.desired),
+        });
+        let text = plain(&pieces);
+        let decided = 0.0 < gauges.target;
+        assert_eq!(
+            text.contains(&format!(" {} wanted, {} ready", gauges.desired, gauges.ready)),
+            decided,
+            "{} {text}",
+            gauges.t
+        );
+        assert_eq!(
+            text.contains("panic is held") || text.contains("panic goes on"),
+            gauges.panicking,
+            "{} {text}",
+            gauges.t
+        );
+        n_held += u32::from(text.ends_with("begin anew at 18 wanted (above 119)"));
+    }
+    assert_ne!(n_held, 0);
 }
 
 fn fixture(name: &str) -> PathBuf {

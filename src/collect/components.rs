@@ -1,6 +1,5 @@
 //! Autoscaler, activators and queue-proxies: what to read of each, and what it means.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -10,6 +9,7 @@ use crate::clock::Clock;
 use crate::event::Event;
 use crate::event::cluster::Name;
 use crate::event::scaler::QueueProxy;
+use crate::event::source::State;
 use crate::units::At;
 
 use super::exposition;
@@ -32,11 +32,15 @@ const METRICS_PORT: u16 = 9090;
 const USER_METRICS_PORT: u16 = 9091;
 /// The most queue-proxies that are read in one round; of more, each round another part.
 pub(crate) const MAX_QUEUE_PROXIES: usize = 20;
-/// How long a queue-proxy's text is left alone once it was not there.
+/// How often the queue-proxies' texts are read: they say less than the Stat and cost more.
+const TEXT_EVERY: Duration = Duration::from_secs(5);
+/// How long the autoscaler's metrics may fail before its log is followed instead.
+const SILENT_AFTER: Duration = Duration::from_secs(5);
+/// How long the texts are left alone once they were not there.
 const TEXT_AGAIN_AFTER: Duration = Duration::from_secs(30);
 
 /// What turns the metrics on. The control plane reads the setting only when it starts.
-fn metrics_remedy(system: &str, component: &str) -> String {
+pub(crate) fn metrics_remedy(system: &str, component: &str) -> String {
     format!(
         "kubectl -n {system} patch configmap/config-observability --type merge -p \
          '{{\"data\":{{\"metrics-protocol\":\"prometheus\"}}}}' && \
@@ -110,11 +114,20 @@ impl Common {
         Trouble::failing(format!("{}: {error}", pod.name))
     }
 
-    fn no_pod(&self, component: &str) -> Trouble {
-        Trouble::absent(
-            format!("no running {component} pod is known in {}", self.system),
-            format!("kubectl -n {} get pods -l app={component}", self.system),
-        )
+    /// One target a pod; none is a trouble, once all pods are known.
+    fn pods(
+        &self,
+        names: impl Iterator<Item = String>,
+        component: &str,
+    ) -> Result<Vec<Target>, Trouble> {
+        let targets: Vec<_> = names.map(|name| self.pod(&name)).collect();
+        if targets.is_empty() && self.roster.is_complete() {
+            return Err(Trouble::absent(
+                format!("no running {component} pod is known in {}", self.system),
+                format!("kubectl -n {} get pods -l app={component}", self.system),
+            ));
+        }
+        Ok(targets)
     }
 }
 
@@ -126,6 +139,8 @@ pub(crate) struct AutoscalerMetrics {
     pub(crate) owners: watch::Receiver<Option<Owners>>,
     /// Whether the metrics tell of panic; `None` until it is known.
     pub(crate) speaks: watch::Sender<Option<bool>>,
+    /// Since when no reading was understood.
+    pub(crate) silent_since: Option<At>,
 }
 
 impl Meaning for AutoscalerMetrics {
@@ -133,20 +148,11 @@ impl Meaning for AutoscalerMetrics {
         if let Some(target) = self.common.by_url() {
             return Ok(vec![target]);
         }
-        let names: BTreeSet<String> = match &*self.owners.borrow() {
-            Some(owners) => owners.pods().into_iter().map(str::to_owned).collect(),
-            None => self
-                .common
-                .roster
-                .component(&self.common.system, "autoscaler")
-                .into_iter()
-                .map(|pod| pod.id.name)
-                .collect(),
-        };
-        if names.is_empty() {
-            return Err(self.common.no_pod("autoscaler"));
+        if let Some(owners) = &*self.owners.borrow() {
+            return self.common.pods(owners.pods().into_iter().map(str::to_owned), "autoscaler");
         }
-        Ok(names.iter().map(|name| self.common.pod(name)).collect())
+        let pods = self.common.roster.component(&self.common.system, "autoscaler");
+        self.common.pods(pods.into_iter().map(|pod| pod.id.name), "autoscaler")
     }
 
     fn take(&mut self, mut reading: Reading) -> Result<u64, Trouble> {
@@ -154,12 +160,15 @@ impl Meaning for AutoscalerMetrics {
             Ok(text) => text,
             Err(trouble) => {
                 // A hiccup says nothing about whether there are metrics.
-                if trouble.state != crate::event::source::State::Failing {
+                let silent_since = *self.silent_since.get_or_insert(reading.at);
+                if trouble.state != State::Failing || SILENT_AFTER <= reading.at.since(silent_since)
+                {
                     self.speaks.send_replace(Some(false));
                 }
                 return Err(trouble);
             }
         };
+        self.silent_since = None;
         self.speaks.send_replace(Some(true));
         let pod = &reading.target.pod.name;
         let (readings, n_not_understood) = knative::autoscalers(&text, pod, reading.at);
@@ -187,10 +196,7 @@ impl Meaning for ActivatorMetrics {
             return Ok(vec![target]);
         }
         let pods = self.0.roster.component(&self.0.system, "activator");
-        if pods.is_empty() {
-            return Err(self.0.no_pod("activator"));
-        }
-        Ok(pods.iter().map(|pod| self.0.pod(&pod.id.name)).collect())
+        self.0.pods(pods.into_iter().map(|pod| pod.id.name), "activator")
     }
 
     fn take(&mut self, mut reading: Reading) -> Result<u64, Trouble> {
@@ -225,6 +231,9 @@ impl Meaning for QueueProxies {
         let focus = self.focus.borrow().clone().map(|name| (name.namespace, name.name));
         let pods = self.common.roster.of_revisions(focus.as_ref());
         let wants_text = self.text_after <= self.clock.at();
+        if wants_text && !pods.is_empty() {
+            self.text_after = self.clock.at() + TEXT_EVERY;
+        }
         let n_read = pods.len().min(MAX_QUEUE_PROXIES);
         let first_pod = if n_read < pods.len() { self.next_pod } else { 0 };
         self.next_pod = first_pod.wrapping_add(n_read);

@@ -46,19 +46,26 @@ pub fn parse(text: &str, is_wanted: impl Fn(&str) -> bool) -> Exposition {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        match sample(line, &is_wanted) {
-            Some(None) => {}
-            Some(Some(sample)) if exposition.samples.len() < MAX_SAMPLES => {
+        match read(line, &is_wanted).unwrap_or(Line::NotUnderstood) {
+            Line::Unwanted => {}
+            Line::Sample(sample) if exposition.samples.len() < MAX_SAMPLES => {
                 exposition.samples.push(sample);
             }
-            Some(Some(_)) | None => exposition.n_not_understood += 1,
+            Line::Sample(_) | Line::NotUnderstood => exposition.n_not_understood += 1,
         }
     }
     exposition
 }
 
-/// `None`: not understood. `Some(None)`: not wanted.
-fn sample(line: &str, is_wanted: &impl Fn(&str) -> bool) -> Option<Option<Sample>> {
+/// What a line turned out to be.
+enum Line {
+    Sample(Sample),
+    Unwanted,
+    NotUnderstood,
+}
+
+/// Reads a line; `None` is one that is not understood.
+fn read(line: &str, is_wanted: &impl Fn(&str) -> bool) -> Option<Line> {
     let n_name = line.find(|c: char| !is_name_char(c)).unwrap_or(line.len());
     let (mut name, mut rest) = (line[..n_name].to_owned(), &line[n_name..]);
     let mut labels = Vec::new();
@@ -67,7 +74,7 @@ fn sample(line: &str, is_wanted: &impl Fn(&str) -> bool) -> Option<Option<Sample
         return None;
     }
     if !name.is_empty() && !is_wanted(&name) {
-        return Some(None);
+        return Some(Line::Unwanted);
     }
     // There may be a space before the braces.
     if let Some(block) = rest.trim_start().strip_prefix('{') {
@@ -76,7 +83,7 @@ fn sample(line: &str, is_wanted: &impl Fn(&str) -> bool) -> Option<Option<Sample
             return None;
         }
         if !is_wanted(&name) {
-            return Some(None);
+            return Some(Line::Unwanted);
         }
     }
     // The crate knows a value and a stamp when it sees them; the name does not matter here.
@@ -84,7 +91,7 @@ fn sample(line: &str, is_wanted: &impl Fn(&str) -> bool) -> Option<Option<Sample
     let LineInfo::Sample { labels: None, value, .. } = LineInfo::parse(&remainder) else {
         return None;
     };
-    Some(Some(Sample { name, labels, value: value.parse().ok()? }))
+    Some(Line::Sample(Sample { name, labels, value: value.parse().ok()? }))
 }
 
 /// Reads up to the closing brace and gives what stands behind it. A quoted word that is not a
@@ -99,12 +106,11 @@ fn label_block<'a>(
         if let Some(behind) = rest.strip_prefix('}') {
             return Some(behind);
         }
-        let (key, behind) = match rest.strip_prefix('"') {
-            Some(quoted) => unquote(quoted)?,
-            None => {
-                let n_key = rest.find(|c: char| !is_name_char(c))?;
-                (rest[..n_key].to_owned(), &rest[n_key..])
-            }
+        let (key, behind) = if let Some(quoted) = rest.strip_prefix('"') {
+            unquote(quoted)?
+        } else {
+            let n_key = rest.find(|c: char| !is_name_char(c))?;
+            (rest[..n_key].to_owned(), &rest[n_key..])
         };
         let is_quoted = rest.starts_with('"');
         rest = behind.trim_start();

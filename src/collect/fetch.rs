@@ -1,13 +1,18 @@
 //! One GET with a deadline and a limit of size, through the API server or straight.
 //!
-//! A body is read as it comes and given up when it is too long, so that neither a component that
+//! Bodies are asked for in gzip: an activator's text is fifty times smaller so. A body is read as it comes and given up when it is too long, so that neither a component that
 //! hangs nor one that never stops talking costs more than one attempt.
 
+use std::io::Read;
 use std::time::Duration;
 
 use bytes::Bytes;
 use bytes::BytesMut;
+use flate2::read::GzDecoder;
+use http::HeaderMap;
 use http::header::ACCEPT;
+use http::header::ACCEPT_ENCODING;
+use http::header::CONTENT_ENCODING;
 use http_body_util::BodyExt;
 use kube::Client;
 use kube::client::Body;
@@ -15,6 +20,7 @@ use thiserror::Error;
 
 use crate::units::clean;
 
+use super::kubeconfig::words;
 use super::meter::Meter;
 
 /// The longest body that is read.
@@ -35,7 +41,7 @@ pub(crate) enum Door {
 
 /// Why there is no body.
 #[derive(Debug, Error)]
-pub enum FetchError {
+pub(crate) enum FetchError {
     /// It took too long.
     #[error("no answer within {} s", .0.as_secs())]
     Deadline(Duration),
@@ -69,12 +75,12 @@ fn status_text(status: &kube::core::Status) -> String {
 
 impl FetchError {
     /// Whether the API server said that we may not.
-    pub fn is_denied(&self) -> bool {
+    pub(crate) fn is_denied(&self) -> bool {
         matches!(self, Self::Api(status) if matches!(status.code, 401 | 403))
     }
 
     /// Whether there is no such thing.
-    pub fn is_not_found(&self) -> bool {
+    pub(crate) fn is_not_found(&self) -> bool {
         match self {
             Self::Api(status) => status.code == 404,
             Self::Status { code, .. } => *code == 404,
@@ -83,7 +89,7 @@ impl FetchError {
     }
 
     /// Whether nothing listens there.
-    pub fn is_refused(&self) -> bool {
+    pub(crate) fn is_refused(&self) -> bool {
         match self {
             Self::Api(status) => status.message.contains("connection refused"),
             Self::Status { text, .. } | Self::Transport(text) => {
@@ -114,10 +120,11 @@ async fn through_api_server(
 ) -> Result<Bytes, FetchError> {
     let request = http::Request::get(path)
         .header(ACCEPT, accept)
+        .header(ACCEPT_ENCODING, "gzip")
         .body(Body::empty())
         .map_err(|error| FetchError::Transport(error.to_string()))?;
     let answer = client.send(request).await.map_err(transport)?;
-    let code = answer.status();
+    let (code, is_packed) = (answer.status(), is_packed(answer.headers()));
     let mut body = answer.into_body();
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -125,8 +132,9 @@ async fn through_api_server(
             push(&mut bytes, &data)?;
         }
     }
+    let bytes = unpack(bytes.freeze(), is_packed)?;
     if code.is_success() {
-        return Ok(bytes.freeze());
+        return Ok(bytes);
     }
     // A Status is the API server's own; anything else was said by what stands behind the proxy.
     match serde_json::from_slice::<kube::core::Status>(&bytes) {
@@ -145,15 +153,16 @@ async fn directly(
     accept: &str,
 ) -> Result<Bytes, FetchError> {
     meter.add_request();
-    let mut answer =
-        client.get(url).header(ACCEPT, accept).send().await.map_err(|error| transport(&error))?;
-    let code = answer.status();
+    let request = client.get(url).header(ACCEPT, accept).header(ACCEPT_ENCODING, "gzip");
+    let mut answer = request.send().await.map_err(transport)?;
+    let (code, is_packed) = (answer.status(), is_packed(answer.headers()));
     let mut bytes = BytesMut::new();
-    while let Some(data) = answer.chunk().await.map_err(|error| transport(&error))? {
+    while let Some(data) = answer.chunk().await.map_err(transport)? {
         meter.add_bytes(data.len());
         push(&mut bytes, &data)?;
     }
-    if code.is_success() { Ok(bytes.freeze()) } else { Err(bad_status(code.as_u16(), &bytes)) }
+    let bytes = unpack(bytes.freeze(), is_packed)?;
+    if code.is_success() { Ok(bytes) } else { Err(bad_status(code.as_u16(), &bytes)) }
 }
 
 fn push(bytes: &mut BytesMut, data: &[u8]) -> Result<(), FetchError> {
@@ -164,11 +173,55 @@ fn push(bytes: &mut BytesMut, data: &[u8]) -> Result<(), FetchError> {
     Ok(())
 }
 
+fn is_packed(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding == "gzip")
+}
+
+/// A body as it was before it was packed; the limit holds for that too.
+fn unpack(bytes: Bytes, is_packed: bool) -> Result<Bytes, FetchError> {
+    if !is_packed {
+        return Ok(bytes);
+    }
+    let mut unpacked = Vec::new();
+    let mut reader = GzDecoder::new(&*bytes).take(MAX_BODY as u64 + 1);
+    reader.read_to_end(&mut unpacked).map_err(transport)?;
+    if MAX_BODY < unpacked.len() {
+        return Err(FetchError::TooLong(MAX_BODY));
+    }
+    Ok(unpacked.into())
+}
+
 fn bad_status(code: u16, body: &[u8]) -> FetchError {
     let text = String::from_utf8_lossy(&body[..body.len().min(600)]);
     FetchError::Status { code, text: clean(text.trim(), 160) }
 }
 
-fn transport(error: impl std::error::Error) -> FetchError {
-    FetchError::Transport(clean(&crate::tasks::chain(&error), 200))
+fn transport(error: impl std::error::Error + 'static) -> FetchError {
+    FetchError::Transport(words(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn packed(bytes: &[u8]) -> Bytes {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap().into()
+    }
+
+    #[test]
+    fn what_was_packed_is_unpacked_up_to_the_limit() {
+        assert_eq!(&*unpack(packed(b"up 1"), true).unwrap(), b"up 1");
+        assert_eq!(&*unpack(Bytes::from("up 1"), false).unwrap(), b"up 1");
+        let bomb = packed(&vec![b' '; MAX_BODY + 1]);
+        assert!(bomb.len() < 100_000);
+        assert!(matches!(unpack(bomb, true), Err(FetchError::TooLong(_))));
+        assert!(unpack(Bytes::from("not packed"), true).is_err());
+    }
 }

@@ -101,6 +101,11 @@ impl Health {
         &self.meter
     }
 
+    /// Now, for measuring how long an answer takes.
+    pub(crate) fn now(&self) -> At {
+        self.clock.at()
+    }
+
     /// How it is reached and how often.
     pub(crate) fn describe(&mut self, via: impl Into<String>, interval: Option<Duration>) {
         self.report.via = via.into();

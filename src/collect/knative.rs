@@ -143,16 +143,13 @@ fn by_revision<T>(
             n_not_understood += u64::from(set(&mut nobody, &name, sample.value));
             continue;
         };
-        match readings.get_mut(&revision) {
-            Some(reading) => {
-                set(reading, &name, sample.value);
-            }
-            None => {
-                let mut reading = fresh(&revision);
-                if set(&mut reading, &name, sample.value) {
-                    readings.insert(revision, reading);
-                }
-            }
+        if let Some(reading) = readings.get_mut(&revision) {
+            set(reading, &name, sample.value);
+            continue;
+        }
+        let mut reading = fresh(&revision);
+        if set(&mut reading, &name, sample.value) {
+            readings.insert(revision, reading);
         }
     }
     (readings.into_values().collect(), n_not_understood)

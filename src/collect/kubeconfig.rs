@@ -5,6 +5,7 @@
 //! us: each source waits in its own way and says what went wrong.
 
 use std::env;
+use std::error::Error;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use kube::config::ExecInteractiveMode;
 use kube::config::KubeConfigOptions;
 use kube::config::Kubeconfig;
 use kube::config::KubeconfigError;
-use thiserror::Error;
+use thiserror::Error as ThisError;
 
 use crate::units::clean;
 
@@ -46,7 +47,7 @@ pub struct Cluster {
 }
 
 /// Why there is no client.
-#[derive(Debug, Error)]
+#[derive(Debug, ThisError)]
 pub enum ClusterError {
     /// No file, and not inside a pod.
     #[error(
@@ -72,7 +73,7 @@ pub enum ClusterError {
     InCluster(String),
     /// A credential plugin failed, or would have asked a question.
     #[error(
-        "the credential plugin of context {context:?} failed: {reason}: log in once with `kubectl --context {context} get pods`, then try again"
+        "no credentials for context {context:?}: {reason}: log in once with `kubectl --context {context} get pods`, then try again"
     )]
     Plugin {
         /// The context.
@@ -112,10 +113,10 @@ impl Cluster {
         let client = match made {
             Ok(Ok(client)) => client,
             Ok(Err(kube::Error::Auth(error))) => {
-                return Err(ClusterError::Plugin { context, reason: plugin_reason(&error) });
+                return Err(ClusterError::Plugin { context, reason: words(&error) });
             }
             Ok(Err(error)) => {
-                return Err(ClusterError::Client { context, reason: crate::tasks::chain(&error) });
+                return Err(ClusterError::Client { context, reason: words(&error) });
             }
             Err(error) => {
                 return Err(ClusterError::Client { context, reason: error.to_string() });
@@ -144,7 +145,17 @@ fn load(options: &ClusterOptions) -> Result<Option<Kubeconfig>, ClusterError> {
     } else {
         listed
     };
-    // kubectl skips files of the list that are not there.
+    let merged = merge(&paths)?;
+    if merged.is_none() && env::var_os("KUBERNETES_SERVICE_HOST").is_none() {
+        let places: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+        return Err(ClusterError::NoKubeconfig(places.join(", ")));
+    }
+    Ok(merged)
+}
+
+/// The files as one; the first that says a thing wins. As kubectl does, files that are not there
+/// are skipped.
+fn merge(paths: &[PathBuf]) -> Result<Option<Kubeconfig>, KubeconfigError> {
     let mut merged: Option<Kubeconfig> = None;
     for path in paths.iter().filter(|path| path.exists()) {
         let next = Kubeconfig::read_from(path)?;
@@ -152,10 +163,6 @@ fn load(options: &ClusterOptions) -> Result<Option<Kubeconfig>, ClusterError> {
             Some(first) => first.merge(next)?,
             None => next,
         });
-    }
-    if merged.is_none() && env::var_os("KUBERNETES_SERVICE_HOST").is_none() {
-        let places: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-        return Err(ClusterError::NoKubeconfig(places.join(", ")));
     }
     Ok(merged)
 }
@@ -195,16 +202,20 @@ fn in_cluster() -> Result<(Config, String), ClusterError> {
     }
 }
 
-/// What a plugin said last on stderr. Its stdout may hold a token and is never shown.
-fn plugin_reason(error: &AuthError) -> String {
-    match error {
-        AuthError::AuthExecRun { out, .. } => {
+/// An error of the client in one line. Of a credential plugin only what it said last on stderr is
+/// shown: its stdout may hold a token.
+pub(crate) fn words(error: &(dyn Error + 'static)) -> String {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(AuthError::AuthExecRun { out, .. }) = error.downcast_ref() {
             let said = String::from_utf8_lossy(&out.stderr);
             let last = said.lines().rev().map(str::trim).find(|line| !line.is_empty());
-            clean(last.unwrap_or("it said nothing"), 200)
+            let last = clean(last.unwrap_or("nothing"), 160);
+            return format!("the credential plugin failed and said: {last}");
         }
-        other => clean(&crate::tasks::chain(other), 200),
+        cause = error.source();
     }
+    clean(&crate::tasks::chain(error), 200)
 }
 
 #[cfg(test)]
@@ -249,6 +260,20 @@ mod tests {
         assert_eq!(Cluster::connect(&options).await.unwrap().namespace, "there");
         options.context = Some("three".to_owned());
         assert!(error_of(&options).await.ends_with("it has one, two"));
+    }
+
+    #[test]
+    fn of_a_list_of_files_the_first_wins() {
+        let (first, _) = options(&kubeconfig("two", "{}"));
+        let (second, _) = options(&kubeconfig("one", "{token: t}").replace("one", "three"));
+        let missing = PathBuf::from("there/is/no/such/file");
+        let paths = [missing.clone(), first.path().to_owned(), second.path().to_owned()];
+        let merged = merge(&paths).unwrap().unwrap();
+        assert_eq!(merged.current_context.as_deref(), Some("two"));
+        let mut names: Vec<_> = merged.contexts.iter().map(|one| one.name.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["one", "three", "two"]);
+        assert!(merge(&[missing]).unwrap().is_none());
     }
 
     #[tokio::test]

@@ -55,10 +55,12 @@ impl Leases {
                 () = stop.cancelled() => return Ok(()),
                 _ = tick.tick() => {}
             }
+            let began = self.health.now();
             match self.read(&door, &mut buckets).await {
                 Ok(owners) => {
                     self.owners.send_replace(Some(owners));
-                    self.health.ok(None, 0).await;
+                    let took = self.health.now().since(began);
+                    self.health.ok(Some(took), 0).await;
                 }
                 Err(trouble) => {
                     buckets.clear();
@@ -154,7 +156,7 @@ fn bucket<'a>(buckets: impl Iterator<Item = &'a String>, key: &str) -> Option<&'
         let mut seed = format!("{bucket}{key}");
         let mut hash = fnv1a(&seed);
         while angles.contains_key(&(hash % CIRCLE)) {
-            seed.push_str(&format!("{hash:x}"));
+            seed = format!("{seed}{hash:x}");
             hash = fnv1a(&seed);
         }
         angles.insert(hash % CIRCLE, bucket);

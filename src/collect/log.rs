@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::bus::Sender;
+use crate::clock::Clock;
 use crate::event::Event;
 use crate::event::cluster::Name;
 use crate::event::scaler::AutoscalerLog;
@@ -31,6 +32,7 @@ use super::health::Health;
 use super::health::TELL_EVERY;
 use super::health::Trouble;
 use super::knative::MAX_NAME;
+use super::kubeconfig::words;
 use super::roster::Roster;
 
 /// How far back the first reading goes.
@@ -53,6 +55,8 @@ pub(crate) struct AutoscalerLogs {
     pub(crate) speaks: watch::Receiver<Option<bool>>,
     /// Where lines go.
     pub(crate) sender: Sender,
+    /// Tells how far back the first reading goes.
+    pub(crate) clock: Clock,
     /// The account of this source.
     pub(crate) health: Health,
 }
@@ -111,11 +115,12 @@ impl AutoscalerLogs {
                 pod: pod.id.name.clone(),
                 sender: self.sender.clone(),
                 said: said.clone(),
+                clock: self.clock,
                 last: None,
             };
             followers.insert(pod.id.name.clone(), tasks::spawn(follower.run()));
         }
-        if pods.is_empty() {
+        if pods.is_empty() && self.roster.is_complete() {
             let reason = format!("no running autoscaler pod is known in {}", self.system);
             let remedy = format!("kubectl -n {} get pods -l app=autoscaler", self.system);
             self.health.trouble(Trouble::absent(reason, remedy)).await;
@@ -133,6 +138,7 @@ struct Follower {
     pod: String,
     sender: Sender,
     said: mpsc::Sender<Said>,
+    clock: Clock,
     /// When the last line was written.
     last: Option<UnixMicros>,
 }
@@ -169,10 +175,11 @@ impl Follower {
             "/api/v1/namespaces/{}/pods/{}/log?container=autoscaler&follow=true&{since}",
             self.system, self.pod
         );
-        let failing = |error: &dyn std::error::Error| Trouble::failing(tasks::chain(error));
-        let request =
-            http::Request::get(path).body(Body::empty()).map_err(|error| failing(&error))?;
-        let answer = self.client.send(request).await.map_err(|error| failing(&error))?;
+        let request = http::Request::get(path)
+            .body(Body::empty())
+            .map_err(|error| Trouble::failing(words(&error)))?;
+        let sent = self.client.send(request).await;
+        let answer = sent.map_err(|error| Trouble::failing(words(&error)))?;
         match answer.status().as_u16() {
             200 => {}
             401 | 403 => {
@@ -193,7 +200,7 @@ impl Follower {
             let line = AutoscalerLog {
                 revision: Name::default(),
                 pod: self.pod.clone(),
-                written: self.last.unwrap_or(UnixMicros(0)),
+                written: UnixMicros(self.clock.wall().0 - i64::from(HISTORY_S) * 1_000_000),
                 line: LogLine::FollowBegan,
             };
             self.sender.send(Event::AutoscalerLog(line)).await;
@@ -301,6 +308,112 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::collect::world;
+    use crate::collect::world::Answer;
+    use crate::collect::world::Then;
+    use crate::collect::world::said;
+    use crate::event::cluster::Id;
+    use crate::event::cluster::Object;
+    use crate::event::cluster::Phase;
+    use crate::event::cluster::Pod;
+    use crate::event::source::State;
+
+    fn log_line(second: u32, message: &str) -> String {
+        let stamp = format!("2026-01-01T00:00:{second:02}.5Z");
+        let line = json!({"timestamp": stamp, "message": message, "knative.dev/key": "default/r"});
+        format!("{line}\n")
+    }
+
+    fn follow(
+        speaks: watch::Receiver<Option<bool>>,
+        world: impl Fn(usize, &str) -> Answer + Send + Sync + 'static,
+    ) -> (crate::bus::Bus, impl Drop) {
+        let (sender, bus, clock) = world::room();
+        let roster = Roster::new();
+        let pod = Pod {
+            id: Id {
+                namespace: "knative-serving".to_owned(),
+                name: "a".to_owned(),
+                uid: "u".to_owned(),
+            },
+            app: Some("autoscaler".to_owned()),
+            phase: Phase::Running,
+            ip: "10.0.0.1".to_owned(),
+            ..Pod::default()
+        };
+        roster.note(&Event::Seen(Box::new(Object::Pod(pod))));
+        let health = Health::new("autoscaler log", sender.clone(), clock);
+        let logs = AutoscalerLogs {
+            client: health.meter().client(&world::client(world)),
+            system: "knative-serving".to_owned(),
+            namespace: None,
+            roster,
+            speaks,
+            sender,
+            clock,
+            health,
+        };
+        (bus, tasks::spawn(logs.run(CancellationToken::new())))
+    }
+
+    fn lines(facts: Vec<Event>) -> Vec<LogLine> {
+        facts
+            .into_iter()
+            .map(|fact| match fact {
+                Event::AutoscalerLog(line) => line.line,
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_log_that_breaks_off_is_followed_on_and_no_line_is_told_twice() {
+        let (speaks_in, speaks) = watch::channel(Some(false));
+        let (mut bus, _task) = follow(speaks, |n, path| match n {
+            0 => {
+                assert!(path.contains("sinceSeconds=600"), "{path}");
+                let begun = log_line(1, "PANICKING.") + "not json\n";
+                let more = log_line(2, "Scaling from 1 to 9");
+                Answer::Stream(vec![(0, begun), (500, more)], Then::End)
+            }
+            1 => Answer::Refused,
+            2 => {
+                assert!(path.contains("sinceTime=2026-01-01T00:00:02"), "{path}");
+                let again = log_line(2, "Scaling from 1 to 9");
+                let more = log_line(9, "Un-panicking.");
+                Answer::Stream(vec![(0, again), (0, more)], Then::Hang)
+            }
+            _ => Answer::Hang,
+        });
+        let (facts, reports) = said(&mut bus, 20).await;
+        assert_eq!(
+            lines(facts),
+            [
+                LogLine::FollowBegan,
+                LogLine::Panicking,
+                LogLine::Scaling { from: 1, to: 9 },
+                LogLine::UnPanicking
+            ]
+        );
+        let last = reports.last().unwrap();
+        assert_eq!((last.state, last.errors, last.not_understood), (State::Ok, 1, 1));
+        // The metrics are back.
+        speaks_in.send_replace(Some(true));
+        let (facts, reports) = said(&mut bus, 5).await;
+        assert!(facts.is_empty());
+        assert!(reports.last().unwrap().reason.starts_with("standing by"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_nothing_can_be_known_it_says_so() {
+        let (_speaks_in, speaks) = watch::channel(Some(false));
+        let (mut bus, _task) = follow(speaks, |_, _| Answer::status(403, "forbidden"));
+        let (facts, reports) = said(&mut bus, 10).await;
+        assert!(facts.is_empty());
+        let last = reports.last().unwrap();
+        assert_eq!(last.state, State::Denied);
+        assert!(last.reason.contains("panic is unknown"), "{}", last.reason);
+    }
 
     #[test]
     fn lines_are_understood() {

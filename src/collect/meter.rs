@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
 use http_body_util::BodyExt;
+use hyper::body::Frame;
 use kube::Client;
 use kube::client::Body;
 
@@ -23,13 +25,9 @@ impl Meter {
             let (inner, meter) = (inner.clone(), meter.clone());
             async move {
                 meter.add_request();
-                let answer = inner.send(request).await?;
-                Ok::<_, kube::Error>(answer.map(|body| {
-                    body.map_frame(move |frame| {
-                        meter.add_bytes(frame.data_ref().map_or(0, bytes::Bytes::len));
-                        frame
-                    })
-                }))
+                let (head, body) = inner.send(request).await?.into_parts();
+                let counted = body.map_frame(move |frame| meter.counted(frame));
+                Ok::<_, kube::Error>(http::Response::from_parts(head, counted))
             }
         });
         Client::new(service, client.default_namespace())
@@ -43,6 +41,11 @@ impl Meter {
     /// Counts bytes received.
     pub(crate) fn add_bytes(&self, n: usize) {
         self.bytes.fetch_add(n as u64, Ordering::Relaxed);
+    }
+
+    fn counted(&self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        self.add_bytes(frame.data_ref().map_or(0, Bytes::len));
+        frame
     }
 
     /// Requests and bytes so far.

@@ -5,8 +5,10 @@
 //! pods there are, who owns a revision, whether the metrics speak) stands in a `watch` channel.
 
 pub mod exposition;
+pub mod gateway;
 pub mod knative;
 pub mod kubeconfig;
+pub mod probe;
 pub mod stat;
 
 mod backoff;
@@ -21,6 +23,8 @@ mod roster;
 mod scrape;
 mod usage;
 mod watch;
+#[cfg(test)]
+mod world;
 
 use std::time::Duration;
 
@@ -120,7 +124,7 @@ impl Collector {
         };
         workshop.autoscaler(&spec, &common, owners, speaks_in);
         workshop.activators(&spec, &common);
-        workshop.queue_proxies(&spec, common, focused);
+        workshop.queue_proxies(&spec, &common, focused);
         workshop.usage(&spec);
         workshop.logs(&spec, roster, speaks);
         Self { focus }
@@ -221,7 +225,7 @@ impl Workshop<'_> {
         let mut health = self.health("autoscaler metrics");
         let (door, common) =
             self.door(&mut health, (common, spec.interval), spec.autoscaler_url.as_ref());
-        let meaning = components::AutoscalerMetrics { common, owners, speaks };
+        let meaning = components::AutoscalerMetrics { common, owners, speaks, silent_since: None };
         let (interval, clock) = (spec.interval, self.clock);
         self.supervisor.spawn("autoscaler metrics", |stop| {
             scrape::run(meaning, (door, interval), health, clock, stop)
@@ -242,11 +246,11 @@ impl Workshop<'_> {
     fn queue_proxies(
         &mut self,
         spec: &CollectSpec,
-        common: Common,
+        common: &Common,
         focus: shared::Receiver<Option<Name>>,
     ) {
         let mut health = self.health("queue-proxies");
-        let (door, common) = self.door(&mut health, (&common, spec.interval), None);
+        let (door, common) = self.door(&mut health, (common, spec.interval), None);
         let (interval, clock) = (spec.interval, self.clock);
         let meaning =
             components::QueueProxies { common, focus, clock, text_after: At::ZERO, next_pod: 0 };
@@ -273,6 +277,7 @@ impl Workshop<'_> {
             roster,
             speaks,
             sender: self.sender.clone(),
+            clock: self.clock,
             health,
         };
         self.supervisor.spawn("autoscaler log", |stop| log.run(stop));
@@ -282,8 +287,8 @@ impl Workshop<'_> {
 /// The page of the metrics at an address that may name only the host.
 fn metrics_url(url: &str) -> String {
     let behind_scheme = url.find("://").map_or(0, |idx| idx + 3);
-    match url[behind_scheme..].trim_end_matches('/').contains('/') {
-        true => url.to_owned(),
-        false => format!("{}/metrics", url.trim_end_matches('/')),
+    if url[behind_scheme..].trim_end_matches('/').contains('/') {
+        return url.to_owned();
     }
+    format!("{}/metrics", url.trim_end_matches('/'))
 }

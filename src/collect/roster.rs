@@ -13,12 +13,18 @@ use crate::event::cluster::Pod;
 
 /// The pods, shared between the watch that learns of them and the hands that read them.
 #[derive(Debug, Clone)]
-pub(crate) struct Roster(watch::Sender<BTreeMap<Id, Pod>>);
+pub(crate) struct Roster(watch::Sender<Pods>);
+
+#[derive(Debug, Default)]
+struct Pods {
+    by_id: BTreeMap<Id, Pod>,
+    is_complete: bool,
+}
 
 impl Roster {
     /// A roster without pods.
     pub(crate) fn new() -> Self {
-        Self(watch::Sender::new(BTreeMap::new()))
+        Self(watch::Sender::new(Pods::default()))
     }
 
     /// Takes in what a watch says, if it is about pods.
@@ -27,17 +33,23 @@ impl Roster {
             Event::Seen(object) => {
                 if let Object::Pod(pod) = &**object {
                     self.0.send_modify(|pods| {
-                        pods.insert(pod.id.clone(), pod.clone());
+                        pods.by_id.insert(pod.id.clone(), pod.clone());
                     });
                 }
             }
             Event::Gone(gone) if gone.kind == Kind::Pod => {
                 self.0.send_modify(|pods| {
-                    pods.remove(&gone.id);
+                    pods.by_id.remove(&gone.id);
                 });
             }
+            Event::Listed(Kind::Pod) => self.0.send_modify(|pods| pods.is_complete = true),
             _ => {}
         }
+    }
+
+    /// Whether all pods that may be seen are here: before that, none is no news.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.0.borrow().is_complete
     }
 
     /// The running pods of a component of Knative.
@@ -57,7 +69,8 @@ impl Roster {
 
     fn running(&self, is_wanted: impl Fn(&Pod) -> bool) -> Vec<Pod> {
         let pods = self.0.borrow();
-        pods.values()
+        pods.by_id
+            .values()
             .filter(|pod| pod.phase == Phase::Running && !pod.ip.is_empty() && is_wanted(pod))
             .cloned()
             .collect()

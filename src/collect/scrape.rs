@@ -105,3 +105,237 @@ async fn read(door: Door, target: Target, clock: Clock) -> Reading {
     let at = clock.at();
     Reading { target, pages, at, took: at.since(began) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::Ordering;
+
+    use serde_json::json;
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::bus::Bus;
+    use crate::collect::components::ActivatorMetrics;
+    use crate::collect::components::AutoscalerMetrics;
+    use crate::collect::components::Common;
+    use crate::collect::components::MAX_QUEUE_PROXIES;
+    use crate::collect::components::QueueProxies;
+    use crate::collect::lease::Leases;
+    use crate::collect::roster::Roster;
+    use crate::collect::world;
+    use crate::collect::world::Answer;
+    use crate::collect::world::Then;
+    use crate::collect::world::said;
+    use crate::event::Event;
+    use crate::event::cluster::Id;
+    use crate::event::cluster::Object;
+    use crate::event::cluster::Phase;
+    use crate::event::cluster::Pod;
+    use crate::event::source::State;
+    use crate::tasks;
+
+    const EVERY: Duration = Duration::from_secs(1);
+    const REFUSED: &str =
+        "error trying to reach service: dial tcp 10.0.0.1:9090: connect: connection refused";
+
+    fn roster(names: impl IntoIterator<Item = String>, app: &str) -> Roster {
+        let roster = Roster::new();
+        for name in names {
+            let is_own = app != "r";
+            let namespace = if is_own { "knative-serving" } else { "default" }.to_owned();
+            let pod = Pod {
+                id: Id { namespace, name: name.clone(), uid: name },
+                app: Some(app.to_owned()),
+                revision: (!is_own).then(|| "r".to_owned()),
+                phase: Phase::Running,
+                ip: "10.0.0.1".to_owned(),
+                ..Pod::default()
+            };
+            roster.note(&Event::Seen(Box::new(Object::Pod(pod))));
+        }
+        roster
+    }
+
+    /// Reads a world with what `meaning` makes of the common part.
+    fn scrape<M: Meaning + 'static>(
+        (roster, namespace): (Roster, Option<&str>),
+        meaning: impl FnOnce(Common, Clock) -> M,
+        world: impl Fn(usize, &str) -> Answer + Send + Sync + 'static,
+    ) -> (Bus, impl Drop) {
+        let (sender, bus, clock) = world::room();
+        let health = Health::new("metrics", sender.clone(), clock);
+        let common = Common {
+            system: "knative-serving".to_owned(),
+            namespace: namespace.map(str::to_owned),
+            url: None,
+            roster,
+            sender,
+        };
+        let door = Door::ApiServer(health.meter().client(&world::client(world)));
+        let meaning = meaning(common, clock);
+        let task = run(meaning, (door, EVERY), health, clock, CancellationToken::new());
+        (bus, tasks::spawn(task))
+    }
+
+    fn activator_text() -> String {
+        "kn_revision_request_queued{k8s_namespace_name=\"default\",kn_revision_name=\"r\"} 3\n"
+            .into()
+    }
+
+    fn activators(
+        world: impl Fn(usize, &str) -> Answer + Send + Sync + 'static,
+    ) -> (Bus, impl Drop) {
+        let pods = ["bad", "good"].map(str::to_owned);
+        scrape((roster(pods, "activator"), None), |common, _| ActivatorMetrics(common), world)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_hangs_keeps_no_other_waiting() {
+        let (mut bus, _task) = activators(|_, path| {
+            if path.contains("/bad:") { Answer::Hang } else { Answer::Text(200, activator_text()) }
+        });
+        let (facts, reports) = said(&mut bus, 20).await;
+        assert!((19..=21).contains(&facts.len()), "{}", facts.len());
+        let last = reports.last().unwrap();
+        assert_eq!(last.state, State::Ok);
+        assert!(
+            reports.iter().any(|r| r.reason.ends_with("bad: no answer within 2 s")),
+            "{last:?}"
+        );
+        // Each hanging reading is given up after two seconds, and only then begun anew.
+        assert!((6..=11).contains(&last.errors), "{last:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_never_stops_talking_is_given_up() {
+        let (mut bus, _task) = activators(|_, path| {
+            if path.contains("/bad:") {
+                Answer::Stream(vec![(1, "x 1\n".repeat(1 << 18))], Then::Repeat)
+            } else {
+                Answer::Text(200, activator_text())
+            }
+        });
+        let (facts, reports) = said(&mut bus, 3).await;
+        assert!((3..=4).contains(&facts.len()));
+        assert!(reports.iter().any(|r| r.reason.contains("longer than 8 MiB")), "{reports:?}");
+        assert!(reports.last().unwrap().bytes < 4 * (9 << 20));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn garbage_is_counted_and_makes_no_event() {
+        let (mut bus, _task) =
+            activators(|_, _| Answer::Text(200, "<html>\n\u{1b}[2J\u{0}{{{\n".into()));
+        let (facts, reports) = said(&mut bus, 5).await;
+        assert!(facts.is_empty());
+        assert!(reports.last().unwrap().not_understood >= 8);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn metrics_that_are_off_are_absent_and_the_remedy_is_a_command() {
+        let (speaks_in, speaks) = watch::channel(None);
+        let (_owners_in, owners) = watch::channel(None);
+        let (mut bus, _task) = scrape(
+            (roster(["a".to_owned()], "autoscaler"), None),
+            |common, _| AutoscalerMetrics { common, owners, speaks: speaks_in, silent_since: None },
+            |_, _| Answer::status(503, REFUSED),
+        );
+        let (_, reports) = said(&mut bus, 5).await;
+        let last = reports.last().unwrap();
+        assert_eq!((last.state, *speaks.borrow()), (State::Absent, Some(false)));
+        assert!(last.reason.contains("off in config-observability"), "{}", last.reason);
+        assert!(last.remedy.contains("metrics-protocol"), "{}", last.remedy);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_handover_the_new_owner_is_read() {
+        let is_handed_over = Arc::new(AtomicBool::new(false));
+        let (handed, speaks_in) = (Arc::clone(&is_handed_over), watch::Sender::new(None));
+        let world = move |_: usize, path: &str| {
+            if path.contains("/leases") {
+                let pod = if handed.load(Ordering::Relaxed) { "new" } else { "old" };
+                let lease = json!({"metadata": {"name": "autoscaler-bucket-00-of-01"},
+                    "spec": {"holderIdentity": format!("{pod}_10.0.0.1")}});
+                return if path.ends_with("/leases") {
+                    Answer::json(&json!({"items": [lease]}))
+                } else {
+                    Answer::json(&lease)
+                };
+            }
+            // Both show the revision; the one that lost it shows what it knew last.
+            Answer::Text(
+                200,
+                "autoscaler_panic_mode{namespace_name=\"default\",revision_name=\"r\"} 1".into(),
+            )
+        };
+        let (owners_in, owners) = watch::channel(None);
+        let (lease_sender, _lease_bus, clock) = world::room();
+        let leases = Leases {
+            client: world::client(world.clone()),
+            system: "knative-serving".to_owned(),
+            owners: owners_in,
+            health: Health::new("leases", lease_sender, clock),
+        };
+        let _leases = tasks::spawn(leases.run(CancellationToken::new()));
+        let (mut bus, _task) = scrape(
+            (roster(["old", "new"].map(str::to_owned), "autoscaler"), None),
+            |common, _| AutoscalerMetrics { common, owners, speaks: speaks_in, silent_since: None },
+            world,
+        );
+        let pods = |facts: &[Event]| {
+            let mut pods: Vec<_> = facts
+                .iter()
+                .filter_map(|fact| match fact {
+                    Event::Autoscaler(reading) => Some((reading.pod.clone(), reading.owner)),
+                    _ => None,
+                })
+                .collect();
+            pods.dedup();
+            pods
+        };
+        let _before_the_lease = said(&mut bus, 1).await;
+        let (facts, _) = said(&mut bus, 6).await;
+        assert_eq!(pods(&facts), [("old".to_owned(), Some(true))]);
+        is_handed_over.store(true, Ordering::Relaxed);
+        let _within_one_reading_of_the_lease = said(&mut bus, 3).await;
+        let (facts, _) = said(&mut bus, 6).await;
+        assert_eq!(pods(&facts), [("new".to_owned(), Some(true))]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_many_queue_proxies_each_is_read_in_turn() {
+        let names = (0..50).map(|idx| format!("p{idx:02}"));
+        let (_focus_in, focus) = watch::channel(None);
+        let (mut bus, _task) = scrape(
+            (roster(names, "r"), Some("default")),
+            |common, clock| QueueProxies {
+                common,
+                focus,
+                clock,
+                text_after: At::ZERO,
+                next_pod: 0,
+            },
+            |_, path| {
+                if path.contains(":9091/") {
+                    return Answer::status(503, REFUSED);
+                }
+                if path.contains("/p07:") {
+                    Answer::Refused
+                } else {
+                    Answer::Text(200, "\n\u{1}a".into())
+                }
+            },
+        );
+        let (facts, _) = said(&mut bus, 5).await;
+        let mut n_read = std::collections::BTreeMap::<String, usize>::new();
+        for fact in &facts {
+            let Event::QueueProxy(reading) = fact else { panic!("{fact:?}") };
+            assert_eq!(reading.stat.is_none(), reading.pod.name == "p07");
+            *n_read.entry(reading.pod.name.clone()).or_default() += 1;
+        }
+        assert_eq!(n_read.len(), 50);
+        assert!(facts.len() <= 6 * MAX_QUEUE_PROXIES);
+        assert!(n_read.values().all(|n| (2..=3).contains(n)), "{n_read:?}");
+    }
+}

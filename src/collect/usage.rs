@@ -59,13 +59,15 @@ impl UsageList {
                 () = stop.cancelled() => return Ok(()),
                 _ = tick.tick() => {}
             }
+            let began = self.health.now();
             match self.read(&door, &mut version).await {
                 Ok(list) => {
                     let (fresh, n_not_understood) = fresh(&list, &mut told);
                     for usage in fresh {
                         self.sender.offer(Event::Usage(usage));
                     }
-                    self.health.ok(None, n_not_understood).await;
+                    let took = self.health.now().since(began);
+                    self.health.ok(Some(took), n_not_understood).await;
                 }
                 Err(trouble) => {
                     version = None;

@@ -33,6 +33,7 @@ use super::health::Health;
 use super::health::TELL_EVERY;
 use super::health::Trouble;
 use super::kinds;
+use super::kubeconfig::words;
 use super::roster::Roster;
 
 /// A server ends a watch after this long, and a connection that died silently is noticed.
@@ -122,6 +123,7 @@ impl Watch {
             self.places.iter().enumerate().map(|(idx, place)| self.stream(idx, place)),
         );
         let mut known = Known::new(self.kind, self.places.len());
+        let mut has_trouble = vec![false; self.places.len()];
         let mut tick = tokio::time::interval(TELL_EVERY);
         self.sender.send(Event::Listing(self.kind)).await;
         loop {
@@ -135,12 +137,16 @@ impl Watch {
             };
             let was_listed = known.is_all_listed();
             match item {
+                // Said before anything was asked.
+                Ok(watcher::Event::Init) => known.listings[place] += 1,
                 Ok(event) => {
                     for fact in known.facts(place, event) {
                         self.roster.note(&fact);
                         self.sender.send(fact).await;
                     }
-                    if known.is_all_listed() {
+                    has_trouble[place] = false;
+                    // One place that answers does not make another one open.
+                    if known.is_all_listed() && !has_trouble.contains(&true) {
                         self.health.ok(None, 0).await;
                     }
                 }
@@ -148,10 +154,12 @@ impl Watch {
                     let trouble = self.trouble(&self.places[place], &error);
                     // A place that is closed must not keep the others from being complete.
                     known.is_listed[place] |= trouble.state != State::Failing;
+                    has_trouble[place] = true;
                     self.health.trouble(trouble).await;
                 }
             }
             if !was_listed && known.is_all_listed() {
+                self.roster.note(&Event::Listed(self.kind));
                 self.sender.send(Event::Listed(self.kind)).await;
             }
         }
@@ -188,7 +196,11 @@ impl Watch {
             None => ("in all namespaces".to_owned(), "-A".to_owned()),
         };
         match status_code(error) {
-            Some(401 | 403) => Trouble::denied(
+            Some(401) => Trouble::denied(
+                "the API server does not accept our credentials",
+                "log in again; check with `kubectl auth whoami`",
+            ),
+            Some(403) => Trouble::denied(
                 format!("may not list and watch {what} {scope}"),
                 format!(
                     "ask for get, list and watch; check with `kubectl auth can-i watch {what} {flag}`"
@@ -198,7 +210,7 @@ impl Watch {
                 format!("this cluster has no {what}"),
                 "install Knative Serving: `kubectl apply -f https://github.com/knative/serving/releases/latest/download/serving-crds.yaml`, then serving-core.yaml",
             ),
-            _ => Trouble::failing(crate::tasks::chain(error)),
+            _ => Trouble::failing(words(error)),
         }
     }
 }
@@ -250,8 +262,8 @@ fn status_code(error: &watcher::Error) -> Option<u16> {
     match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
         | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchFailed(kube::Error::Api(status)) => Some(status.code),
-        watcher::Error::WatchError(status) => Some(status.code),
+        | watcher::Error::WatchFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => Some(status.code),
         _ => None,
     }
 }
@@ -275,10 +287,7 @@ impl Known {
     /// What is new in this.
     fn facts(&mut self, place: usize, event: watcher::Event<DynamicObject>) -> Vec<Event> {
         match event {
-            watcher::Event::Init => {
-                self.listings[place] += 1;
-                Vec::new()
-            }
+            watcher::Event::Init => Vec::new(),
             watcher::Event::InitApply(raw) | watcher::Event::Apply(raw) => self.seen(place, &raw),
             watcher::Event::InitDone => {
                 self.is_listed[place] = true;
@@ -334,5 +343,164 @@ impl Known {
     fn gone(&self, namespace: &str, name: &str, uid: String) -> Event {
         let id = Id { namespace: namespace.to_owned(), name: name.to_owned(), uid };
         Event::Gone(Gone { kind: self.kind, id })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::bus::Bus;
+    use crate::collect::world;
+    use crate::collect::world::Answer;
+    use crate::collect::world::Then;
+    use crate::collect::world::line;
+    use crate::collect::world::list;
+    use crate::collect::world::pod;
+    use crate::collect::world::said;
+    use crate::event::source::Report;
+    use crate::tasks;
+
+    /// Watches pods in a world; the watch ends when the handle is dropped.
+    fn watch_pods(
+        streams_lists: bool,
+        world: impl Fn(usize, &str) -> Answer + Send + Sync + 'static,
+    ) -> (Bus, impl Drop) {
+        let (sender, bus, clock) = world::room();
+        let health = Health::new("watch pods", sender.clone(), clock);
+        let watch = Watch {
+            kind: Kind::Pod,
+            places: vec![Place::labelled(Some("default"), "")],
+            streams_lists,
+            client: health.meter().client(&world::client(world)),
+            sender,
+            health,
+            roster: Roster::new(),
+        };
+        (bus, tasks::spawn(watch.run(CancellationToken::new())))
+    }
+
+    /// The facts in short.
+    fn short(facts: &[Event]) -> Vec<String> {
+        facts
+            .iter()
+            .map(|fact| match fact {
+                Event::Seen(object) => match &**object {
+                    crate::event::cluster::Object::Pod(pod) => format!("+{}", pod.id.uid),
+                    other => panic!("{other:?}"),
+                },
+                Event::Gone(gone) => format!("-{}", gone.id.uid),
+                Event::Listing(_) => "listing".to_owned(),
+                Event::Listed(_) => "listed".to_owned(),
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    fn states(reports: &[Report]) -> Vec<State> {
+        let mut states: Vec<_> = reports.iter().map(|report| report.state).collect();
+        states.dedup();
+        states
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_410_only_the_differences_are_told() {
+        let gone = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "message": "too old resource version", "reason": "Expired", "code": 410});
+        let (mut bus, _watch) = watch_pods(false, move |n, path| match n {
+            0 => list(&[pod("a", "a1", 1), pod("b", "b1", 2), pod("c", "c1", 3)], 10),
+            1 => {
+                assert!(path.contains("resourceVersion=10"), "{path}");
+                let added = line("ADDED", &pod("d", "d1", 11));
+                Answer::Stream(vec![(1000, added), (1000, line("ERROR", &gone))], Then::End)
+            }
+            2 => list(&[pod("a", "a1", 1), pod("c", "c2", 12), pod("d", "d1", 11)], 20),
+            _ => Answer::Hang,
+        });
+        let (facts, _) = said(&mut bus, 30).await;
+        assert_eq!(
+            short(&facts),
+            ["listing", "+a1", "+b1", "+c1", "listed", "+d1", "-c1", "+c2", "-b1"]
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_api_server_that_went_away_is_found_again() {
+        let (mut bus, _watch) = watch_pods(false, |n, path| match n {
+            0 => list(&[pod("a", "a1", 1)], 10),
+            1 => Answer::Stream(vec![(1000, String::new())], Then::End),
+            // Refused for a while: each attempt waits longer.
+            2..=6 => Answer::Refused,
+            7 => {
+                assert!(path.contains("resourceVersion=10"), "it goes on where it was: {path}");
+                let deleted = line("DELETED", &pod("a", "a1", 11));
+                Answer::Stream(
+                    vec![(0, line("ADDED", &pod("b", "b1", 10))), (0, deleted)],
+                    Then::Hang,
+                )
+            }
+            _ => Answer::Hang,
+        });
+        let (facts, reports) = said(&mut bus, 60).await;
+        assert_eq!(short(&facts), ["listing", "+a1", "listed", "+b1", "-a1"]);
+        assert_eq!(states(&reports), [State::Connecting, State::Ok, State::Failing, State::Ok]);
+        let last = reports.last().unwrap();
+        assert_eq!((last.errors, last.requests >= 8, last.bytes > 100), (5, true, true));
+        assert!(reports.iter().any(|report| report.reason.contains("connection refused")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_closed_kind_says_what_to_do_and_is_tried_again() {
+        let (mut bus, _watch) = watch_pods(true, |n, _| match n {
+            0 => Answer::status(403, "pods is forbidden"),
+            1 => Answer::Stream(
+                vec![(0, line("ADDED", &pod("a", "a1", 1))), (0, initial_end())],
+                Then::Hang,
+            ),
+            _ => Answer::Hang,
+        });
+        let (facts, reports) = said(&mut bus, 40).await;
+        assert_eq!(short(&facts), ["listing", "listed", "+a1"], "others need not wait for it");
+        assert_eq!(states(&reports), [State::Connecting, State::Denied, State::Ok]);
+        let denied = reports.iter().find(|report| report.state == State::Denied).unwrap();
+        assert_eq!(denied.reason, "may not list and watch pods in namespace default");
+        assert!(denied.remedy.contains("kubectl auth can-i watch pods -n default"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_kind_that_is_not_installed_is_absent() {
+        let (mut bus, _watch) = watch_pods(false, |_, _| Answer::status(404, "not found"));
+        let (_, reports) = said(&mut bus, 20).await;
+        assert_eq!(states(&reports), [State::Connecting, State::Absent]);
+        assert!(reports.last().unwrap().remedy.contains("install Knative"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_refuses_to_stream_is_asked_for_a_list() {
+        let (mut bus, _watch) = watch_pods(true, |n, path| match n {
+            0 => {
+                assert!(path.contains("sendInitialEvents=true"), "{path}");
+                Answer::status(422, "sendInitialEvents is forbidden")
+            }
+            1 => list(&[pod("a", "a1", 1)], 10),
+            _ => Answer::Hang,
+        });
+        let (facts, reports) = said(&mut bus, 20).await;
+        assert_eq!(short(&facts), ["listing", "+a1", "listed"]);
+        assert_eq!(reports.last().unwrap().state, State::Ok);
+    }
+
+    fn initial_end() -> String {
+        let object = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"resourceVersion": "10",
+            "annotations": {"k8s.io/initial-events-end": "true"}}});
+        line("BOOKMARK", &object)
+    }
+
+    #[test]
+    fn lists_are_streamed_where_servers_do() {
+        for (minor, expected) in [("36", true), ("32+", true), ("31", false), ("", false)] {
+            assert_eq!(streams_lists(minor), expected, "{minor}");
+        }
     }
 }

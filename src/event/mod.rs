@@ -43,8 +43,9 @@ pub enum Event {
     Note(run::Note),
     /// One closed interval of load.
     Traffic(Box<traffic::Interval>),
-    /// A watched kind is being listed anew: what is not seen again before
-    /// [`Event::Listed`] is gone.
+    /// A watched kind is being listed: what is not seen again before [`Event::Listed`] is gone.
+    /// A hand that keeps account of what it told says so only for its first list; afterwards it
+    /// tells what is new and what is gone one by one.
     Listing(cluster::Kind),
     /// The list that [`Event::Listing`] announced is complete.
     Listed(cluster::Kind),

@@ -106,7 +106,8 @@ pub enum LogLine {
         /// Replicas after.
         to: i64,
     },
-    /// Following the log began here: earlier lines may have been missed.
+    /// Following the log of this pod began: lines written before this stamp may have been missed.
+    /// It holds for all revisions, so its own is empty.
     FollowBegan,
 }
 

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use super::Config;
+use super::config::Burst;
 
 /// Knative gives no revision fewer activators.
 const LEAST_ACTIVATORS: f64 = 2.0;
@@ -32,24 +33,22 @@ impl Mode {
 /// panic window) and the burst that is to be met. Negative: the activator belongs in the path.
 /// It is computed with the whole capacity of a pod, not with the target.
 pub fn excess_burst_capacity(config: &Config, ready: u32, panic: f64) -> i32 {
-    let wanted = config.target_burst_capacity;
-    if wanted == 0.0 {
-        0
-    } else if wanted > 0.0 {
-        whole((f64::from(ready) * config.total_value - wanted - panic).floor())
-    } else {
-        -1
+    match config.burst() {
+        Burst::Unlimited => -1,
+        Burst::None => 0,
+        Burst::Of(burst) => whole((f64::from(ready) * config.total_value - burst - panic).floor()),
     }
 }
 
 /// What stands for the excess burst capacity until the first valid tick: that of `initial-scale`
 /// idle pods.
 pub fn initial_excess_burst_capacity(config: &Config) -> i32 {
-    let wanted = config.target_burst_capacity;
-    if wanted == 0.0 || wanted == -1.0 {
-        return whole(wanted);
+    match config.burst() {
+        Burst::Unlimited => -1,
+        Burst::None => 0,
+        // Cut, not floored, in Knative.
+        Burst::Of(burst) => whole(f64::from(config.initial_scale) * config.total_value - burst),
     }
-    whole(f64::from(config.initial_scale) * config.total_value - wanted)
 }
 
 /// How many activators a revision of `ready` pods is given.
@@ -59,10 +58,12 @@ pub fn initial_excess_burst_capacity(config: &Config) -> i32 {
     reason = "at least 2, and a cast saturates"
 )]
 pub fn n_activators(config: &Config, ready: u32) -> u32 {
-    if config.target_burst_capacity == 0.0 {
-        return LEAST_ACTIVATORS as u32;
-    }
-    let to_cover = f64::from(ready) * config.total_value + config.target_burst_capacity.max(0.0);
+    let burst = match config.burst() {
+        Burst::None => return LEAST_ACTIVATORS as u32,
+        Burst::Unlimited => 0.0,
+        Burst::Of(burst) => burst,
+    };
+    let to_cover = f64::from(ready) * config.total_value + burst;
     (to_cover / config.activator_capacity).ceil().max(LEAST_ACTIVATORS) as u32
 }
 

@@ -241,7 +241,7 @@ pub fn is_window(window: Duration) -> bool {
 
 /// Whether Knative admits `tbc` as a target burst capacity.
 pub fn is_burst(tbc: f64) -> bool {
-    0.0 <= tbc || tbc == -1.0
+    0.0 <= tbc || tbc.total_cmp(&-1.0).is_eq()
 }
 
 /// A finite number.

@@ -266,7 +266,7 @@ fn way_to_zero(config: &Config, status: &Status, seen: &Seen, now: At) -> (Gate,
             (Gate::Deactivate(so_long), again)
         }
         Active::Active => {
-            let missing = config.stable_window - so_long;
+            let missing = config.stable_window.saturating_sub(so_long);
             (Gate::Sleep(missing), Some(missing))
         }
         Active::Inactive(_) => last_pod(config, seen, so_long, now),
@@ -291,13 +291,17 @@ fn last_pod(
         return (Gate::Idle, None);
     }
     if inactive_for < retention {
-        return (Gate::Retained(inactive_for, retention), Some(retention - inactive_for));
+        return (
+            Gate::Retained(inactive_for, retention),
+            Some(retention.saturating_sub(inactive_for)),
+        );
     }
     let proxy_for = seen.proxying_since.map_or(Duration::ZERO, |since| now.since(since));
     if grace <= proxy_for {
         return (Gate::FastPath(proxy_for), None);
     }
-    (Gate::Wait(grace - proxy_for), Some(grace - proxy_for))
+    let missing = grace.saturating_sub(proxy_for);
+    (Gate::Wait(missing), Some(missing))
 }
 
 #[cfg(test)]

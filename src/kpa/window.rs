@@ -256,3 +256,132 @@ fn n_buckets(window: Duration) -> usize {
 fn count(n: i64) -> f64 {
     n as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn linear(secs: u64) -> Buckets {
+        Buckets::new(Aggregation::Linear, Duration::from_secs(secs))
+    }
+
+    #[track_caller]
+    fn assert_close(a: f64, b: f64) {
+        assert!((a - b).abs() < 1e-5, "{a} {b}");
+    }
+
+    #[test]
+    fn a_longer_window_keeps_what_was_there() {
+        let mut buckets = linear(4);
+        for secs in 0..4 {
+            buckets.record(At::from_secs(secs), 10.0);
+        }
+        buckets.resize(Duration::from_secs(8), At::from_secs(3));
+        assert_close(buckets.average(At::from_secs(3)), 10.0);
+        for secs in 4..8 {
+            buckets.record(At::from_secs(secs), 20.0);
+        }
+        assert_close(buckets.average(At::from_secs(7)), 15.0);
+    }
+
+    #[test]
+    fn a_shorter_window_keeps_the_newest() {
+        let mut buckets = linear(8);
+        for (secs, value) in (0..8).zip([1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 5.0, 7.0]) {
+            buckets.record(At::from_secs(secs), value);
+        }
+        buckets.resize(Duration::from_secs(2), At::from_secs(7));
+        assert_close(buckets.average(At::from_secs(7)), 6.0);
+        buckets.record(At::from_secs(8), 1.0);
+        assert_close(buckets.average(At::from_secs(8)), 4.0);
+    }
+
+    #[test]
+    fn what_comes_a_window_too_late_is_ignored() {
+        let mut buckets = linear(4);
+        for (secs, value) in [(10, 8.0), (7, 4.0), (6, 100.0), (2, 100.0)] {
+            buckets.record(At::from_secs(secs), value);
+        }
+        assert_close(buckets.average(At::from_secs(10)), 3.0);
+    }
+
+    #[test]
+    fn what_is_stale_does_not_outlive_a_resize() {
+        let mut buckets = linear(4);
+        buckets.record(At::ZERO, 10.0);
+        buckets.resize(Duration::from_secs(60), At::from_secs(5));
+        assert!(buckets.is_empty(At::from_secs(5)));
+    }
+
+    #[test]
+    fn windows_are_bounded_whatever_is_asked_for() {
+        assert_eq!(linear(u64::MAX).ring.len(), 3600);
+        assert_eq!(linear(0).ring.len(), 1);
+    }
+
+    #[test]
+    fn a_revision_that_is_not_scraped_always_has_data() {
+        let windows = |secs| Duration::from_secs(secs);
+        let windows = Windows::new(Aggregation::Linear, windows(60), windows(6));
+        assert_eq!(windows.observed(At::ZERO, true), None);
+        let nothing = Observed { stable: 0.0, panic: 0.0 };
+        assert_eq!(windows.observed(At::ZERO, false), Some(nothing));
+    }
+
+    proptest! {
+        /// As if one kept all that was written and added up when asked.
+        #[test]
+        fn the_ring_is_the_plain_sum(
+            window in 1..20u64,
+            writes in prop::collection::vec((0..4u64, 0..100u32), 1..80),
+            later in 0..25u64,
+        ) {
+            let mut buckets = linear(window);
+            let mut written: Vec<(u64, f64)> = Vec::new();
+            let mut first = 0;
+            let mut last = None;
+            let mut secs = 100;
+            for (gap, value) in writes {
+                secs += gap;
+                if last.is_none_or(|last| window <= secs - last) {
+                    first = secs;
+                }
+                last = Some(secs);
+                buckets.record(At::from_secs(secs), f64::from(value));
+                written.push((secs, f64::from(value)));
+            }
+            let now = secs + later;
+            let average = buckets.average(At::from_secs(now));
+            if window <= later {
+                prop_assert!(average.abs() < 1e-9);
+            } else {
+                let oldest = first.max((now + 1).saturating_sub(window));
+                let sum: f64 =
+                    written.iter().filter(|(at, _)| oldest <= *at).map(|(_, value)| value).sum();
+                let n_secs = u32::try_from((secs - first + 1).min(window - later)).unwrap();
+                prop_assert!((average - sum / f64::from(n_secs)).abs() < 1e-5, "{average} {sum}");
+            }
+            prop_assert_eq!(buckets.is_empty(At::from_secs(now)), window < later);
+        }
+
+        #[test]
+        fn the_maximum_is_that_of_the_last_slots(
+            delay in 1..40u64,
+            writes in prop::collection::vec((0..5u64, 0..9u32), 1..60),
+        ) {
+            let mut window = MaxWindow::new(Duration::from_secs(delay));
+            let n_slots = delay.div_ceil(2);
+            let mut written: Vec<(u64, u32)> = Vec::new();
+            let mut secs = 0;
+            for (gap, value) in writes {
+                secs += gap;
+                written.push((secs / 2, value));
+                let recent = written.iter().filter(|(slot, _)| secs / 2 < slot + n_slots);
+                let expected = recent.map(|(_, value)| *value).max().unwrap();
+                prop_assert_eq!(window.record(At::from_secs(secs), value), expected);
+            }
+        }
+    }
+}

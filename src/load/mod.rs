@@ -1,1 +1,3 @@
 //! The load engine.
+
+mod pacer;

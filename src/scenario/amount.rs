@@ -128,7 +128,7 @@ impl FromStr for Amount {
     fn from_str(text: &str) -> Result<Self, AmountError> {
         let text = text.trim();
         let quoted = || clean(text, 40);
-        let n_number = text.find(|c: char| c == '/' || c == ' ' || c == 'u').unwrap_or(text.len());
+        let n_number = text.find(['/', ' ', 'u']).unwrap_or(text.len());
         let (number, unit) = text.split_at(n_number);
         let number: f64 = number.parse().map_err(|_| AmountError::NotAnAmount(quoted()))?;
         if !number.is_finite() {

@@ -10,6 +10,7 @@ pub mod check;
 pub mod error;
 mod file;
 pub mod plan;
+pub mod profile;
 pub mod quick;
 pub mod resolve;
 mod tree;

@@ -33,7 +33,8 @@ pub const MAX_IN_FLIGHT_DEFAULT: u32 = 1000;
 /// The seed, if the scenario does not say: runs are alike unless one asks otherwise.
 pub const SEED_DEFAULT: u64 = 1;
 
-const CONNECTIONS_MAX: u32 = 20_000;
+/// No more users than there may be connections; what is beyond needs several machines.
+const CONNECTIONS_MAX: u32 = 100_000;
 const MAX_IN_FLIGHT_MAX: u32 = 1_000_000;
 const TIMEOUT_MAX: Duration = Duration::from_secs(3600);
 const STAGES_MAX: usize = 1000;
@@ -91,8 +92,9 @@ impl Faults<'_> {
 }
 
 fn target(file: file::Target, load: &Load, faults: &mut Faults<'_>) -> Target {
-    let connections = file.connections.unwrap_or(CONNECTIONS_DEFAULT);
-    let max_in_flight = file.max_in_flight.unwrap_or(MAX_IN_FLIGHT_DEFAULT);
+    let users = users(load);
+    let connections = file.connections.unwrap_or(CONNECTIONS_DEFAULT.max(users));
+    let max_in_flight = file.max_in_flight.unwrap_or(MAX_IN_FLIGHT_DEFAULT.max(users));
     let max_rate = file.max_rate.map(|amount| max_rate(amount, load, faults));
     Target {
         connections: faults.within("target.connections", connections, CONNECTIONS_MAX),
@@ -100,6 +102,19 @@ fn target(file: file::Target, load: &Load, faults: &mut Faults<'_>) -> Target {
         max_rate,
         insecure: file.insecure.unwrap_or(false),
         address: target_address(file, faults),
+    }
+}
+
+/// The most users of a closed loop: each has a connection, unless the scenario says otherwise.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "users are whole and at most 100000"
+)]
+fn users(load: &Load) -> u32 {
+    match load.arrivals {
+        Arrivals::Closed { .. } => load.peak() as u32,
+        Arrivals::Even | Arrivals::Poisson => 0,
     }
 }
 

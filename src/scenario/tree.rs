@@ -11,7 +11,10 @@ use serde::Deserialize;
 use serde::Deserializer;
 use serde::de;
 use serde::de::IntoDeserializer;
+use serde_saphyr::RenderOptions;
+use serde_saphyr::SnippetMode;
 use serde_saphyr::Spanned;
+use serde_saphyr::UserMessageFormatter;
 use thiserror::Error;
 
 use super::error::Fault;
@@ -76,7 +79,9 @@ impl Node {
     /// Reads YAML text. Bounds on nesting and aliases are those of the parser.
     pub(super) fn parse(text: &str) -> Result<Self, Fault> {
         serde_saphyr::from_str(text).map_err(|error| {
-            let message = error.without_snippet().to_string();
+            let mut options = RenderOptions::new(&UserMessageFormatter);
+            options.snippets = SnippetMode::Off;
+            let message = error.render_with_options(options);
             let fault = Fault::new(format!("is not YAML: {message}"));
             match error.location() {
                 Some(location) => fault.at(Place::Line(location.line())),

@@ -424,6 +424,19 @@ mod tests {
     }
 
     #[test]
+    fn folding_keeps_to_ten_seconds_and_to_a_minute() {
+        let mut series = Series::new(Bounds { points: 1, ten_seconds: 3, minutes: 99 });
+        for half_second in 0..1000 {
+            series.push(At::from_millis(half_second * 500), 1.0);
+        }
+        let widths = |ring: &Ring<Span>| {
+            ring.iter().map(|span| span.last.since(span.first).as_millis()).max()
+        };
+        assert_eq!(widths(&series.ten_seconds), Some(9500));
+        assert_eq!(widths(&series.minutes), Some(59_500));
+    }
+
+    #[test]
     fn the_last_value_is_found_where_it_was_folded_too() {
         let mut series = Series::new(Bounds { points: 1, ten_seconds: 1, minutes: 1 });
         series.push(At::from_secs(1), 4.0);

@@ -27,7 +27,7 @@ impl World {
             seed: 7,
         };
         Self {
-            scaler: RevisionAutoscaler::new(config, began),
+            scaler: RevisionAutoscaler::new(config, &began),
             now: At::ZERO,
             replicas,
             pods: vec![At::from(STARTUP); usize::try_from(replicas).unwrap()],
@@ -199,6 +199,48 @@ fn bounds_are_applied_to_what_is_requested_not_to_what_is_desired() {
 }
 
 #[test]
+fn what_was_requested_stays_while_the_wish_is_unknown() {
+    let mut world = World::new(Config::default(), 1);
+    world.run(130, 0.0);
+    let first = Sample { average_concurrent_requests: 1.0, ..Sample::default() };
+    assert!(world.scaler.record_activator(world.now, first));
+    let woken = world.view();
+    world.scaler.tick(world.now, &woken);
+    // Minutes without a pod and without a request: zero is wanted, but not while it activates.
+    let later = world.now + Duration::from_secs(60);
+    world.scaler.record_activator(later, Sample::default());
+    world.scaler.tick(later, &woken);
+    let gauges = world.scaler.gauges();
+    assert_eq!((gauges.desired, gauges.requested), (0, 1));
+}
+
+#[test]
+fn the_way_turns_with_the_sign_of_the_excess_burst_capacity() {
+    let config = Config { min_scale: 3, ..Config::default() };
+    let mut world = World::new(config, 3);
+    world.run(130, 85.0);
+    assert_eq!(world.scaler.gauges().excess_burst_capacity, 4);
+    assert_eq!(world.scaler.sks.0, Mode::Serve);
+    let seen = world.view();
+    world.run(150, 95.0);
+    assert_eq!(ClusterView { proxying_since: None, ..world.view() }, seen, "nothing else changed");
+    assert_eq!(world.scaler.gauges().desired, 2);
+    assert_eq!(world.scaler.sks.0, Mode::Proxy);
+}
+
+#[test]
+fn each_pod_is_sampled_in_its_turn() {
+    let mut world = World::new(Config::default(), 1);
+    let old = Duration::from_secs(90);
+    for ages in [vec![old; 20], vec![Duration::ZERO; 20]] {
+        let mut chosen: Vec<usize> = (0..50).flat_map(|_| world.scaler.choose(&ages)).collect();
+        chosen.sort_unstable();
+        chosen.dedup();
+        assert_eq!(chosen.len(), 20, "{ages:?}");
+    }
+}
+
+#[test]
 fn many_pods_are_sampled_and_scaled_up() {
     let mut world = World::new(Config::default(), 1);
     let old = Duration::from_secs(90);
@@ -216,17 +258,18 @@ fn many_pods_are_sampled_and_scaled_up() {
         ..Sample::default()
     };
     world.scaler.record_scrape(At::from_secs(1), &[sample; 9], 20);
-    let observed = world.scaler.concurrency.observed(At::from_secs(1), true).unwrap();
+    let observed =
+        world.scaler.collector.observed(world.scaler.config(), At::from_secs(1)).unwrap();
     assert!((observed.stable - 60.0).abs() < 1e-9, "{observed:?}");
 }
 
 #[test]
 fn periods_keep_their_phase() {
     let mut world = World::new(Config::default(), 1);
-    let (scrape, tick) = (world.scaler.next_scrape, world.scaler.next_tick);
+    let (scrape, tick) = (world.scaler.collector.next_scrape(), world.scaler.next_tick);
     world.run(60, 1.0);
     let micros = |at: At| at.as_micros();
-    assert_eq!((micros(world.scaler.next_scrape) - micros(scrape)) % 1_000_000, 0);
+    assert_eq!((micros(world.scaler.collector.next_scrape()) - micros(scrape)) % 1_000_000, 0);
     assert_eq!((micros(world.scaler.next_tick) - micros(tick)) % 2_000_000, 0);
     assert!(world.now < world.scaler.next_tick);
 }

@@ -15,9 +15,10 @@ use crate::kpa::reconcile::Gate;
 use crate::kpa::reconcile::Outcome;
 use crate::kpa::reconcile::Seen;
 use crate::kpa::reconcile::Status;
-use crate::sim::autoscaler::ClusterView;
 use crate::units::Anchor;
 use crate::units::At;
+
+use super::ClusterView;
 
 /// Writes one revision's lines.
 #[derive(Debug)]

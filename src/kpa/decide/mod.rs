@@ -4,9 +4,9 @@
 
 use crate::units::At;
 
-use super::Config;
-use super::burst::excess_burst_capacity;
-use super::window::MaxWindow;
+use crate::kpa::Config;
+use crate::kpa::burst::excess_burst_capacity;
+use crate::kpa::window::MaxWindow;
 
 /// What a tick sees.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -242,16 +242,28 @@ const fn decision(
     }
 }
 
-/// The panic average above which panic begins with `ready` pods, and the pods wanted then.
-/// It begins when `ceil(panic ÷ target) ÷ max(1, ready)` reaches the threshold.
-pub fn panic_begins(config: &Config, ready: u32) -> (f64, i64) {
+/// Where panic begins with `ready` pods: at that many wanted pods, which is above that average.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PanicLine {
+    /// The fewest pods wanted by the panic average that make it panic.
+    pub wanted: i64,
+    /// The panic average above which so many are wanted.
+    pub above: f64,
+}
+
+/// Where panic begins: the smallest `wanted = ceil(panic ÷ target)` for which
+/// `wanted ÷ max(1, ready)` reaches `threshold`.
+pub fn panic_line(threshold: f64, target: f64, ready: u32) -> PanicLine {
     let ready = f64::from(ready.max(1));
-    let mut wanted = (config.panic_threshold * ready).ceil();
-    // The product may be rounded up where the quotient, which decides, is exact.
-    if config.panic_threshold <= (wanted - 1.0) / ready {
+    let mut wanted = (threshold * ready).ceil();
+    // A product may be rounded over the whole number at which the quotient, which decides, is
+    // exact, and the other way round.
+    if threshold <= (wanted - 1.0) / ready {
         wanted -= 1.0;
+    } else if wanted / ready < threshold {
+        wanted += 1.0;
     }
-    ((wanted - 1.0) * config.target_value, whole(wanted))
+    PanicLine { wanted: whole(wanted), above: (wanted - 1.0) * target }
 }
 
 /// Knative's pod counts are 32 bits with a sign.
@@ -264,3 +276,6 @@ fn pods(x: f64) -> u32 {
 const fn whole(x: f64) -> i64 {
     x as i64
 }
+
+#[cfg(test)]
+mod tests;

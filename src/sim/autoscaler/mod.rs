@@ -9,7 +9,6 @@ use std::time::Duration;
 use rand::Rng;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
-use rand::seq::SliceRandom;
 
 use crate::kpa::Config;
 use crate::kpa::Decision;
@@ -23,34 +22,24 @@ use crate::kpa::reconcile::Outcome;
 use crate::kpa::reconcile::Seen;
 use crate::kpa::reconcile::Status;
 use crate::kpa::reconcile::reconcile;
-use crate::kpa::sample::sample_size;
-use crate::kpa::window::Windows;
-use crate::sim::autoscaler_log::Log;
-use crate::sim::autoscaler_log::Reconciled;
 use crate::units::Anchor;
 use crate::units::At;
 
-/// Knative scrapes each second.
-const SCRAPE_PERIOD: Duration = Duration::from_secs(1);
+use self::collector::Collector;
+use self::collector::advance;
+use self::log::Log;
+use self::log::Reconciled;
+
+mod collector;
+mod log;
+
+pub use collector::Sample;
 
 /// Knative decides every two seconds.
 const TICK_PERIOD: Duration = Duration::from_secs(2);
 
 /// Activators of a revision that has just been made.
 const FIRST_ACTIVATORS: u32 = 2;
-
-/// What a queue-proxy or an activator reports of the last second.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Sample {
-    /// Mean requests in flight, proxied ones included.
-    pub average_concurrent_requests: f64,
-    /// The part of them that came through the activator, which reports it itself.
-    pub average_proxied_concurrent_requests: f64,
-    /// Requests that arrived, a second.
-    pub request_count: f64,
-    /// The part of them that came through the activator.
-    pub proxied_request_count: f64,
-}
 
 /// Which revision it is, and how its autoscaler began.
 #[derive(Debug, Clone)]
@@ -143,11 +132,7 @@ pub struct Gauges {
 pub struct RevisionAutoscaler {
     config: Config,
     log: Log,
-    rng: SmallRng,
-    // The collector.
-    concurrency: Windows,
-    rps: Windows,
-    next_scrape: At,
+    collector: Collector,
     // The decider.
     memory: Memory,
     next_tick: At,
@@ -168,19 +153,13 @@ pub struct RevisionAutoscaler {
 
 impl RevisionAutoscaler {
     /// The autoscaler of a revision whose `PodAutoscaler` has just been made.
-    pub fn new(config: Config, began: Began) -> Self {
+    pub fn new(config: Config, began: &Began) -> Self {
         let mut rng = SmallRng::seed_from_u64(began.seed);
-        let mut phase = |period: Duration| began.at + period.mul_f64(rng.random_range(0.0..1.0));
-        let (next_scrape, next_tick) = (phase(SCRAPE_PERIOD), phase(TICK_PERIOD));
+        let next_tick = began.at + TICK_PERIOD.mul_f64(rng.random_range(0.0..1.0));
         let memory = Memory::new(&config, began.ready, began.at);
-        let windows =
-            || Windows::new(config.aggregation, config.stable_window, config.panic_window);
         Self {
             log: Log::new(began.anchor, &began.namespace, &began.revision),
-            rng,
-            concurrency: windows(),
-            rps: windows(),
-            next_scrape,
+            collector: Collector::new(&config, began.at, rng),
             next_tick,
             is_poked: false,
             desired: None,
@@ -197,61 +176,42 @@ impl RevisionAutoscaler {
         }
     }
 
+    /// Goes on from what the `PodAutoscaler` and its `ServerlessService` say: another autoscaler
+    /// wrote it, of which nothing else is known.
+    pub const fn resume(&mut self, status: Status, sks: (Mode, u32)) {
+        self.status = status;
+        self.sks = sks;
+    }
+
     /// When it next has something to do by itself: a scrape, a tick or a reconciliation. What the
     /// world sees change calls for [`Self::tick`] at once.
     pub fn next_wake(&self) -> At {
         let own = if self.is_poked || self.is_dirty { At::ZERO } else { self.next_tick };
-        let own = if self.config.scraped() { own.min(self.next_scrape) } else { own };
+        let own = if self.config.scraped() { own.min(self.collector.next_scrape()) } else { own };
         self.again.map_or(own, |again| own.min(again))
     }
 
     /// Whether the pods are to be scraped now.
     pub fn scrape_due(&self, now: At) -> bool {
-        self.config.scraped() && self.next_scrape <= now
+        self.config.scraped() && self.collector.next_scrape() <= now
     }
 
     /// Which of the ready pods to scrape, given their ages: a sample, if there are many. Pods
     /// older than the stable window come first.
     pub fn choose(&mut self, ages: &[Duration]) -> Vec<usize> {
-        let n_ready = u32::try_from(ages.len()).unwrap_or(u32::MAX);
-        let n_sample = usize::try_from(sample_size(n_ready)).unwrap_or(usize::MAX);
-        let (mut old, mut young): (Vec<usize>, Vec<usize>) =
-            (0..ages.len()).partition(|idx| self.config.stable_window <= ages[*idx]);
-        if old.len() < n_sample {
-            young.shuffle(&mut self.rng);
-        } else {
-            old.shuffle(&mut self.rng);
-        }
-        old.extend(young);
-        old.truncate(n_sample);
-        old
+        self.collector.choose(ages, self.config.stable_window)
     }
 
     /// Takes what the sampled pods answered, `n_ready` being ready. Without answers nothing is
     /// recorded: no pod is ready, or the scrape failed.
     pub fn record_scrape(&mut self, now: At, samples: &[Sample], n_ready: u32) {
-        advance(&mut self.next_scrape, SCRAPE_PERIOD, now);
-        if samples.is_empty() {
-            return;
-        }
-        let n_sampled = u32::try_from(samples.len()).unwrap_or(u32::MAX);
-        let scale_up = |sum: f64| sum / f64::from(n_sampled) * f64::from(n_ready);
-        let sum = |part: fn(&Sample) -> f64| scale_up(samples.iter().map(part).sum());
-        self.record(
-            now,
-            Sample {
-                average_concurrent_requests: sum(|s| s.average_concurrent_requests),
-                average_proxied_concurrent_requests: sum(|s| s.average_proxied_concurrent_requests),
-                request_count: sum(|s| s.request_count),
-                proxied_request_count: sum(|s| s.proxied_request_count),
-            },
-        );
+        self.collector.record_scrape(now, samples, n_ready);
     }
 
     /// Takes a report of an activator. True: it wakes a revision at zero, and [`Self::tick`] is
     /// due at once.
     pub fn record_activator(&mut self, now: At, sample: Sample) -> bool {
-        self.record(now, sample);
+        self.collector.record(now, sample);
         let wakes = self.desired == Some(0) && sample.average_concurrent_requests != 0.0;
         self.is_poked |= wakes;
         wakes
@@ -280,8 +240,7 @@ impl RevisionAutoscaler {
     /// Takes other parameters, as after a change of `config-autoscaler`. A scale-down delay keeps
     /// the length that it had at the beginning, as in Knative.
     pub fn reconfigure(&mut self, now: At, config: Config) {
-        self.concurrency.resize(config.stable_window, config.panic_window, now);
-        self.rps.resize(config.stable_window, config.panic_window, now);
+        self.collector.resize(&config, now);
         self.config = config;
         self.is_dirty = true;
     }
@@ -306,20 +265,8 @@ impl RevisionAutoscaler {
         self.last.as_ref()
     }
 
-    fn record(&mut self, now: At, sample: Sample) {
-        self.concurrency.record(
-            now,
-            sample.average_concurrent_requests - sample.average_proxied_concurrent_requests,
-        );
-        self.rps.record(now, sample.request_count - sample.proxied_request_count);
-    }
-
     fn decide(&mut self, now: At, ready: u32, effects: &mut Vec<Effect>) {
-        let windows = match self.config.metric {
-            Metric::Concurrency => &self.concurrency,
-            Metric::Rps => &self.rps,
-        };
-        let inputs = Inputs { ready, observed: windows.observed(now, self.config.scraped()) };
+        let inputs = Inputs { ready, observed: self.collector.observed(&self.config, now) };
         let before = self.memory.max_panic_pods();
         let decision = decide(&self.config, &mut self.memory, &inputs, now);
         self.last = Some(decision);
@@ -411,13 +358,6 @@ impl Gauges {
             panic: 0.0,
             target: 0.0,
         }
-    }
-}
-
-/// To the first moment of the period after `now`: what was missed is not made up for.
-fn advance(next: &mut At, period: Duration, now: At) {
-    while *next <= now {
-        *next = *next + period;
     }
 }
 

@@ -1,0 +1,234 @@
+//! What was meant: flags, environment and defaults, merged and typed.
+//!
+//! The command line makes it; everything here only reads it. No text in it still has to be
+//! understood.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::scenario::plan::Plan;
+use crate::units::UnixMicros;
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Invocation {
+    /// A scenario against the embedded cluster.
+    Demo {
+        /// How.
+        settings: Settings,
+        /// What.
+        plan: Plan,
+    },
+    /// A scenario against a cluster or an address.
+    Run {
+        /// How.
+        settings: Settings,
+        /// What; a namespace of the command line is in it already.
+        plan: Plan,
+    },
+    /// Only looking.
+    Watch {
+        /// How.
+        settings: Settings,
+        /// The Knative Service; `None` lists all.
+        service: Option<String>,
+    },
+    /// Load alone, without a cluster.
+    Load {
+        /// How.
+        settings: Settings,
+        /// What; of one stage.
+        plan: Plan,
+    },
+    /// A record, shown again.
+    Replay {
+        /// How.
+        settings: Settings,
+        /// The run folder; it exists.
+        run: PathBuf,
+        /// Run time a second of real time.
+        speed: f64,
+    },
+    /// The embedded cluster alone.
+    Sim {
+        /// Seed of all that is random.
+        seed: u64,
+        /// The log, if any.
+        log: Option<Log>,
+    },
+    /// What can be seen here, and what is missing.
+    Doctor {
+        /// Which cluster.
+        cluster: Cluster,
+        /// The Knative Service in question, if one was named.
+        service: Option<String>,
+        /// One JSON object a line, instead of text.
+        json: bool,
+        /// The log, if any.
+        log: Option<Log>,
+    },
+}
+
+/// How to do it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Where the run is shown.
+    pub output: Output,
+    /// How the screen looks.
+    pub look: Look,
+    /// Which cluster.
+    pub cluster: Cluster,
+    /// The end, if the run has not ended before. `None` waits for plan or person.
+    pub duration: Option<Duration>,
+    /// The run folder, if it was named.
+    pub out: Option<PathBuf>,
+    /// Where run folders are made if none was named.
+    pub runs: PathBuf,
+    /// Whether nothing may be written to the cluster.
+    pub read_only: bool,
+    /// Whether questions are answered with yes.
+    pub assume_yes: bool,
+    /// What happens when the terminal goes away.
+    pub on_hangup: OnHangup,
+    /// The log, if any.
+    pub log: Option<Log>,
+}
+
+/// Where a run is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// On the terminal.
+    Screen,
+    /// As lines for people on stderr.
+    Headless,
+    /// As one JSON object a line on stdout, the last one the summary.
+    Json,
+}
+
+/// How the screen looks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// Name of the theme, or path of a theme file; `None` is the default theme.
+    pub theme: Option<String>,
+    /// Which glyphs can be shown.
+    pub charset: Charset,
+    /// Which colours can be shown.
+    pub color: ColorDepth,
+    /// Most frames a second, from 1 to 20.
+    pub fps: u16,
+}
+
+/// Which glyphs can be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Charset {
+    /// ASCII alone.
+    Ascii,
+    /// Blocks and lines.
+    Block,
+    /// Braille too.
+    Braille,
+}
+
+/// Which colours can be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ColorDepth {
+    /// None; bold, reverse and underlined are still there.
+    Mono,
+    /// The sixteen of the terminal.
+    Ansi16,
+    /// The palette of 256.
+    Ansi256,
+    /// 24 bit.
+    True,
+}
+
+/// What happens when the terminal goes away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnHangup {
+    /// The run goes on headless.
+    Continue,
+    /// The run stops, as with Ctrl-C.
+    Stop,
+}
+
+/// Which cluster, and how to reach it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cluster {
+    /// The kubeconfig file; `None` is found as kubectl finds it.
+    pub kubeconfig: Option<PathBuf>,
+    /// The context; `None` is the current one.
+    pub context: Option<String>,
+    /// Which namespaces.
+    pub namespace: Namespace,
+    /// The gateway's address; `None` finds it.
+    pub gateway: Option<String>,
+    /// Address of the autoscaler's metrics; `None` goes through the API server's pod proxy.
+    pub autoscaler_url: Option<String>,
+}
+
+/// Which namespaces are looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Namespace {
+    /// The context's.
+    #[default]
+    OfContext,
+    /// This one.
+    Named(String),
+    /// All.
+    All,
+}
+
+/// The log of the program itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// The file; it is appended to.
+    pub path: PathBuf,
+    /// 0 is info, 1 debug, more is trace.
+    pub verbosity: u8,
+}
+
+// === impl Settings ===
+
+impl Settings {
+    /// The folder of a run that is called `name` and began at `began`: the one named, or
+    /// `TIME-NAME` below [`Settings::runs`]. The time is UTC and sorts.
+    pub fn run_folder(&self, name: &str, began: UnixMicros) -> PathBuf {
+        if let Some(out) = &self.out {
+            return out.clone();
+        }
+        // 2026-11-23T03:26:00.123Z becomes 20261123T032600.123Z.
+        let time: String = began.to_string().replace(['-', ':'], "");
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let name: String =
+            name.chars().take(60).map(|c| if is_plain(c) { c } else { '-' }).collect();
+        self.runs.join(format!("{time}-{name}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_folder_stays_where_runs_are() {
+        let mut settings = Settings {
+            output: Output::Headless,
+            look: Look { theme: None, charset: Charset::Ascii, color: ColorDepth::Mono, fps: 10 },
+            cluster: Cluster::default(),
+            duration: None,
+            out: None,
+            runs: PathBuf::from("runs"),
+            read_only: false,
+            assume_yes: false,
+            on_hangup: OnHangup::Continue,
+            log: None,
+        };
+        let began = UnixMicros::parse("2026-11-23T03:26:00.123Z").unwrap();
+        assert_eq!(
+            settings.run_folder("../a b", began),
+            PathBuf::from("runs/20261123T032600.123Z----a-b")
+        );
+        settings.out = Some(PathBuf::from("here"));
+        assert_eq!(settings.run_folder("a", began), PathBuf::from("here"));
+    }
+}

@@ -1,0 +1,429 @@
+//! What can be typed.
+//!
+//! Only the shape: every value is parsed into its type here, but what it means together with
+//! the environment is decided in `settings`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::Parser;
+use clap::Subcommand;
+use clap::ValueEnum;
+
+use super::examples;
+use crate::scenario::Override;
+use crate::scenario::amount::Amount;
+use crate::scenario::amount::Span;
+
+/// An oscilloscope for Kubernetes autoscalers
+///
+/// Sends load, watches the cluster, and draws load, latency, pods and the autoscaler's own state
+/// on one time axis. Without a command it shows a demo on an embedded cluster; nothing has to be
+/// installed for that.
+#[derive(Debug, Parser)]
+#[command(name = "rampscope", version, args_conflicts_with_subcommands = true)]
+#[command(after_help = examples::TOP, max_term_width = 100, propagate_version = false)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    #[command(flatten)]
+    pub(super) demo: DemoArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Show a lively scenario on the embedded cluster
+    #[command(after_help = examples::DEMO)]
+    Demo(Box<DemoArgs>),
+    /// Start a scenario and watch it
+    #[command(after_help = examples::RUN)]
+    Run(Box<RunArgs>),
+    /// Watch without sending anything
+    #[command(after_help = examples::WATCH)]
+    Watch(Box<WatchArgs>),
+    /// Send load to an address; no cluster is looked at
+    #[command(after_help = examples::LOAD)]
+    Load(Box<LoadArgs>),
+    /// Show a recorded run again, in the same screen
+    #[command(after_help = examples::REPLAY)]
+    Replay(Box<ReplayArgs>),
+    /// Run the embedded cluster alone, for kubectl and for tests
+    #[command(after_help = examples::SIM)]
+    Sim(SimArgs),
+    /// Say whether scenarios are valid, and if not, why
+    #[command(after_help = examples::VALIDATE)]
+    Validate(ValidateArgs),
+    /// Show what a scenario would do; nothing is sent or changed
+    #[command(after_help = examples::PLAN)]
+    Plan(PlanArgs),
+    /// Say what can be seen here and what is missing, with the remedy for each
+    #[command(after_help = examples::DOCTOR)]
+    Doctor(DoctorArgs),
+    /// Write the completions of a shell to stdout
+    #[command(after_help = examples::COMPLETIONS)]
+    Completions(CompletionsArgs),
+    /// Write the manual page to stdout, or all pages to a folder
+    #[command(after_help = examples::MAN)]
+    Man(ManArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// Seed of all that is random; the same seed gives the same run
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    /// End after so long
+    #[arg(long, value_name = "TIME")]
+    pub(super) duration: Option<Span>,
+    /// The rate that nothing exceeds, keys neither [default: five times the scenario's peak]
+    #[arg(long, value_name = "RATE", value_parser = parse_most)]
+    pub(super) max_rate: Option<f64>,
+    #[command(flatten)]
+    pub(super) limits: LimitArgs,
+    #[command(flatten)]
+    pub(super) screen: ScreenArgs,
+    #[command(flatten)]
+    pub(super) record: RecordArgs,
+    #[command(flatten)]
+    pub(super) log: LogArgs,
+}
+
+/// A scenario and what is changed in it.
+#[derive(Debug, Args)]
+pub(super) struct ScenarioArgs {
+    /// A scenario file, or a built-in one: demo, panic, kpa-basics, steady
+    pub(super) scenario: String,
+    /// Change a field, as load.seed=9, target.service=foo, load.stages.2.at=600/s
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(super) changes: Vec<Override>,
+    /// Seed of all that is random; the same seed gives the same run
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    /// End after so long, wherever the scenario is then
+    #[arg(long, value_name = "TIME")]
+    pub(super) duration: Option<Span>,
+    /// The rate (or number of users) that nothing exceeds, keys neither [default: five times the
+    /// scenario's peak]
+    #[arg(long, value_name = "RATE", value_parser = parse_most)]
+    pub(super) max_rate: Option<f64>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    pub(super) scenario: ScenarioArgs,
+    #[command(flatten)]
+    pub(super) cluster: ClusterArgs,
+    #[command(flatten)]
+    pub(super) safety: SafetyArgs,
+    #[command(flatten)]
+    pub(super) screen: ScreenArgs,
+    #[command(flatten)]
+    pub(super) record: RecordArgs,
+    #[command(flatten)]
+    pub(super) log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WatchArgs {
+    /// The Knative Service; without it all are listed
+    pub(super) service: Option<String>,
+    /// End after so long
+    #[arg(long, value_name = "TIME")]
+    pub(super) duration: Option<Span>,
+    /// Look at all namespaces
+    #[arg(short = 'A', long, conflicts_with_all = ["namespace", "service"])]
+    #[arg(help_heading = "Cluster")]
+    pub(super) all_namespaces: bool,
+    #[command(flatten)]
+    pub(super) cluster: ClusterArgs,
+    #[command(flatten)]
+    pub(super) safety: SafetyArgs,
+    #[command(flatten)]
+    pub(super) screen: ScreenArgs,
+    #[command(flatten)]
+    pub(super) record: RecordArgs,
+    #[command(flatten)]
+    pub(super) log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LoadArgs {
+    /// The address, with path and query
+    pub(super) url: String,
+    /// Requests a second, sent on time whatever becomes of those before (open loop)
+    #[arg(short, long, value_name = "RATE", value_parser = parse_rate, conflicts_with = "users")]
+    pub(super) rate: Option<f64>,
+    /// Users that wait for their answer before they send again (closed loop) [default: 50]
+    #[arg(short = 'c', long, value_name = "USERS", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(super) users: Option<u32>,
+    /// How long [default: 10s, or until --count]
+    #[arg(short = 'z', long, value_name = "TIME")]
+    pub(super) duration: Option<Span>,
+    /// How many requests
+    #[arg(short = 'n', long, value_name = "COUNT")]
+    pub(super) count: Option<u64>,
+    /// Random gaps between requests, as independent callers make them; needs --rate
+    #[arg(long, conflicts_with = "users", requires = "rate")]
+    pub(super) poisson: bool,
+    /// Seed of the random gaps
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    /// The rate (or number of users) that keys never exceed [default: five times the load]
+    #[arg(long, value_name = "RATE", value_parser = parse_most)]
+    pub(super) max_rate: Option<f64>,
+    #[command(flatten)]
+    pub(super) request: RequestArgs,
+    #[command(flatten)]
+    pub(super) limits: LimitArgs,
+    #[command(flatten)]
+    pub(super) screen: ScreenArgs,
+    #[command(flatten)]
+    pub(super) record: RecordArgs,
+    #[command(flatten)]
+    pub(super) log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Request")]
+pub(super) struct RequestArgs {
+    /// The method
+    #[arg(short, long, value_name = "METHOD", default_value = "GET")]
+    pub(super) method: String,
+    /// A header, as `Accept: */*`; may be given again
+    #[arg(short = 'H', long = "header", value_name = "HEADER")]
+    pub(super) headers: Vec<String>,
+    /// The body, or @FILE to read it from a file
+    #[arg(short = 'd', long, value_name = "BODY")]
+    pub(super) body: Option<String>,
+    /// The Content-Type of the body
+    #[arg(short = 'T', long, value_name = "TYPE", requires = "body")]
+    pub(super) content_type: Option<String>,
+    /// The Host header, where a gateway routes by name
+    #[arg(long, value_name = "HOST")]
+    pub(super) host: Option<String>,
+    /// When a request counts as failed
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    pub(super) timeout: Span,
+    /// Accept a certificate that does not verify
+    #[arg(short = 'k', long)]
+    pub(super) insecure: bool,
+    /// Open a new connection for each request
+    #[arg(long)]
+    pub(super) disable_keepalive: bool,
+    /// Most connections [default: one a user, or 64]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub(super) connections: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReplayArgs {
+    /// The run folder, its name, or `last`
+    pub(super) run: String,
+    /// How many times faster than it was, from 0.1 to 1000
+    #[arg(long, value_name = "X", default_value = "1", value_parser = parse_speed)]
+    pub(super) speed: f64,
+    #[command(flatten)]
+    pub(super) screen: ScreenArgs,
+    #[command(flatten)]
+    pub(super) log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SimArgs {
+    /// Seed of all that is random
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    #[command(flatten)]
+    pub(super) log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ValidateArgs {
+    /// Scenario files, or built-in ones: demo, panic, kpa-basics, steady
+    #[arg(required = true, value_name = "SCENARIO")]
+    pub(super) scenarios: Vec<String>,
+    /// Change a field first, as load.seed=9
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(super) changes: Vec<Override>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    #[command(flatten)]
+    pub(super) scenario: ScenarioArgs,
+    /// As JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Which glyphs the picture is drawn with
+    #[arg(long, env = "RAMPSCOPE_CHARSET", hide_env_values = true, default_value = "auto")]
+    pub(super) charset: CharsetArg,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// The Knative Service in question
+    pub(super) service: Option<String>,
+    #[command(flatten)]
+    pub(super) cluster: ClusterArgs,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompletionsArgs {
+    /// Which shell
+    pub(super) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ManArgs {
+    /// Write a page for each command into this folder
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Cluster")]
+pub(super) struct ClusterArgs {
+    /// The kubeconfig file [default: as kubectl finds it]
+    #[arg(long, value_name = "FILE")]
+    pub(super) kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig [default: the current one]
+    #[arg(long, value_name = "NAME")]
+    pub(super) context: Option<String>,
+    /// The namespace [default: the context's]
+    #[arg(short, long)]
+    pub(super) namespace: Option<String>,
+    /// Address of the gateway [default: found in the cluster]
+    #[arg(long, value_name = "URL", env = "RAMPSCOPE_GATEWAY", hide_env_values = true)]
+    pub(super) gateway: Option<String>,
+    /// Address of the autoscaler's metrics [default: through the API server]
+    #[arg(long, value_name = "URL", env = "RAMPSCOPE_AUTOSCALER_URL", hide_env_values = true)]
+    pub(super) autoscaler_url: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Safety")]
+pub(super) struct SafetyArgs {
+    /// Write nothing to the cluster, whatever is asked
+    #[arg(long, env = "RAMPSCOPE_READ_ONLY", hide_env_values = true)]
+    #[arg(value_parser = clap::builder::FalseyValueParser::new())]
+    pub(super) read_only: bool,
+    #[command(flatten)]
+    pub(super) limits: LimitArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Safety")]
+pub(super) struct LimitArgs {
+    /// Answer questions with yes
+    #[arg(short, long)]
+    pub(super) yes: bool,
+    /// What happens when the terminal goes away
+    #[arg(long, value_name = "WHAT", env = "RAMPSCOPE_ON_HANGUP", hide_env_values = true)]
+    #[arg(default_value = "continue")]
+    pub(super) on_hangup: OnHangupArg,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Screen")]
+pub(super) struct ScreenArgs {
+    /// No screen: lines for people on stderr
+    #[arg(long)]
+    pub(super) headless: bool,
+    /// No screen: one JSON object a line on stdout, the last one the summary
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Name of a theme, or a theme file
+    #[arg(long, env = "RAMPSCOPE_THEME", hide_env_values = true)]
+    pub(super) theme: Option<String>,
+    /// Which glyphs the terminal can show
+    #[arg(long, env = "RAMPSCOPE_CHARSET", hide_env_values = true, default_value = "auto")]
+    pub(super) charset: CharsetArg,
+    /// Which colours the terminal can show
+    #[arg(long, env = "RAMPSCOPE_COLOR", hide_env_values = true, default_value = "auto")]
+    pub(super) color: ColorArg,
+    /// Most frames a second, from 1 to 20
+    #[arg(long, env = "RAMPSCOPE_FPS", hide_env_values = true, default_value = "10")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=20))]
+    pub(super) fps: u16,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Record")]
+pub(super) struct RecordArgs {
+    /// The run folder [default: TIME-NAME in ~/.local/state/rampscope/runs]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Log")]
+pub(super) struct LogArgs {
+    /// Log of rampscope itself, appended to this file
+    #[arg(long, value_name = "FILE", env = "RAMPSCOPE_LOG", hide_env_values = true)]
+    pub(super) log: Option<PathBuf>,
+    /// More in the log: -v debug, -vv trace
+    #[arg(short, action = clap::ArgAction::Count, requires = "log")]
+    pub(super) verbose: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum CharsetArg {
+    Auto,
+    Ascii,
+    Block,
+    Braille,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorArg {
+    Auto,
+    Always,
+    Never,
+    #[value(name = "16")]
+    Ansi16,
+    #[value(name = "256")]
+    Ansi256,
+    True,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum OnHangupArg {
+    Continue,
+    Stop,
+}
+
+/// `400/s`; here, where nothing else can be meant, also `400`.
+fn parse_rate(text: &str) -> Result<f64, String> {
+    let with_unit = if text.parse::<f64>().is_ok() { format!("{text}/s") } else { text.to_owned() };
+    match with_unit.parse::<Amount>() {
+        Ok(Amount::Rate(rate)) if 0.0 < rate => Ok(rate),
+        Ok(Amount::Rate(_)) => Err("is zero; write a rate, as 400/s".to_owned()),
+        Ok(Amount::Users(_)) => Err("is a number of users; write -c for those".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// `400/s`, `50 users`, or the bare number in the unit of the load.
+fn parse_most(text: &str) -> Result<f64, String> {
+    match text.parse::<Amount>() {
+        Ok(Amount::Users(users)) if 0.0 < users => Ok(users),
+        _ => parse_rate(text),
+    }
+}
+
+fn parse_speed(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix(['x', '×']).unwrap_or(text).parse::<f64>();
+    number
+        .ok()
+        .filter(|speed| (0.1..=1000.0).contains(speed))
+        .ok_or_else(|| "write a number from 0.1 to 1000".to_owned())
+}

@@ -1,1 +1,0 @@
-//! One decision as one sentence.
