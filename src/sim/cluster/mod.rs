@@ -8,7 +8,9 @@ use tokio::io::DuplexStream;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::clock::Clock;
+use crate::sim::apiserver::ApiServer;
 use crate::sim::behind::Behind;
+use crate::sim::fault::Faults;
 use crate::sim::furnish;
 use crate::sim::gateway;
 use crate::sim::knative;
@@ -30,6 +32,8 @@ const N_PIPE: usize = 64 << 10;
 pub struct SimCluster {
     world: Rc<World>,
     behind: Rc<Behind>,
+    api: Rc<ApiServer<Behind>>,
+    faults: Faults,
     _tasks: Vec<AbortOnDropHandle<()>>,
 }
 
@@ -62,7 +66,10 @@ impl SimCluster {
             knative::reconcile(&world, &service.namespace, &service.name);
         }
         let behind = Rc::new(Behind(Rc::clone(&world)));
-        Self { world, behind, _tasks: tasks }
+        let faults = Faults::default();
+        let store = Rc::clone(&world.store);
+        let api = Rc::new(ApiServer::new(store, Rc::clone(&behind), faults.clone()));
+        Self { world, behind, api, faults, _tasks: tasks }
     }
 
     /// A connection to the gateway: HTTP/1.1, or HTTP/2 in clear text with prior knowledge.
@@ -70,6 +77,18 @@ impl SimCluster {
         let (near, far) = tokio::io::duplex(N_PIPE);
         task::detach(gateway::serve(Rc::clone(&self.world.plane), far));
         near
+    }
+
+    /// A connection to the API server: HTTP/1.1, or HTTP/2 with prior knowledge.
+    pub fn connect_api(&self) -> DuplexStream {
+        let (near, far) = tokio::io::duplex(N_PIPE);
+        task::detach(Rc::clone(&self.api).serve(far));
+        near
+    }
+
+    /// What is wrong with its API server, and can be made wrong.
+    pub fn faults(&self) -> Faults {
+        self.faults.clone()
     }
 
     /// The host by which the gateway knows a service.
@@ -95,6 +114,22 @@ impl SimCluster {
     /// Requests that pods have answered so far.
     pub fn n_served(&self) -> u64 {
         self.world.plane.n_served()
+    }
+
+    /// Serves the API server on a listening socket, until the future is dropped.
+    pub async fn serve_api(&self, listener: tokio::net::TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    let _ = stream.set_nodelay(true);
+                    task::detach(Rc::clone(&self.api).serve(stream));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the API server could not accept a connection");
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                }
+            }
+        }
     }
 
     /// Serves the gateway on a listening socket, until the future is dropped.
