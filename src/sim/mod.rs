@@ -11,6 +11,7 @@ pub(crate) mod behind;
 pub mod cluster;
 pub mod columns;
 pub(crate) mod conditions;
+pub mod door;
 pub mod fault;
 pub(crate) mod furnish;
 pub(crate) mod gateway;
