@@ -45,7 +45,8 @@ pub(crate) fn log(
     let pod = pod.ok_or_else(|| Status::not_found(&resources::PODS, name))?;
     let container = container(&pod, name, query.get("container"))?;
     if query.is_set("previous") {
-        let why = format!("previous terminated container \"{container}\" in pod \"{name}\" not found");
+        let why =
+            format!("previous terminated container \"{container}\" in pod \"{name}\" not found");
         return Err(Status::BadRequest(why));
     }
     let since = match (query.number("sinceSeconds")?, query.get("sinceTime")) {
@@ -92,9 +93,9 @@ fn container(pod: &Value, name: &str, wanted: Option<&str>) -> Result<String, St
         .collect();
     match (wanted, &names[..]) {
         (Some(wanted), names) if names.contains(&wanted) => Ok(wanted.to_owned()),
-        (Some(wanted), _) => Err(Status::BadRequest(format!(
-            "container {wanted} is not valid for pod {name}"
-        ))),
+        (Some(wanted), _) => {
+            Err(Status::BadRequest(format!("container {wanted} is not valid for pod {name}")))
+        }
         (None, [only]) => Ok((*only).to_owned()),
         (None, names) => Err(Status::BadRequest(format!(
             "a container name must be specified for pod {name}, choose one of: [{}]",

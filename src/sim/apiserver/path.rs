@@ -71,7 +71,10 @@ mod tests {
         let table = [
             ("api/v1/pods", ("pods", None, None, None)),
             ("api/v1/namespaces/n/pods", ("pods", some("n"), None, None)),
-            ("api/v1/namespaces/n/pods/a:80/proxy/x/y", ("pods", some("n"), some("a:80"), some("proxy"))),
+            (
+                "api/v1/namespaces/n/pods/a:80/proxy/x/y",
+                ("pods", some("n"), some("a:80"), some("proxy")),
+            ),
             ("api/v1/namespaces", ("namespaces", None, None, None)),
             ("api/v1/namespaces/n", ("namespaces", None, some("n"), None)),
             ("api/v1/namespaces/n/status", ("namespaces", None, some("n"), some("status"))),

@@ -63,7 +63,7 @@ pub(crate) fn list(
     if let Some(token) = query.get("continue") {
         let begin = Token::parse(token)?;
         // The watch that follows begins where the first piece was.
-        store.borrow().since(begin.version)?;
+        let _ = store.borrow().since(begin.version)?;
         items.retain(|item| begin.is_before(item));
         metadata["resourceVersion"] = begin.version.to_string().into();
     }

@@ -97,7 +97,8 @@ impl Selector {
 
 impl Term {
     fn holds(&self, value: Option<&str>) -> bool {
-        let is_among = |list: &[String]| value.is_some_and(|value| list.iter().any(|one| one == value));
+        let is_among =
+            |list: &[String]| value.is_some_and(|value| list.iter().any(|one| one == value));
         match &self.want {
             Want::Exists => value.is_some(),
             Want::Missing => value.is_none(),
@@ -209,9 +210,12 @@ mod tests {
 
     #[test]
     fn what_cannot_be_selected_is_refused() {
-        for query in
-            ["labelSelector=a+at+(b)", "labelSelector==b", "labelSelector=a%20b", "fieldSelector=spec.x=1"]
-        {
+        for query in [
+            "labelSelector=a+at+(b)",
+            "labelSelector==b",
+            "labelSelector=a%20b",
+            "fieldSelector=spec.x=1",
+        ] {
             let error = selector(&resources::PODS, query).unwrap_err();
             assert_eq!(error.code(), 400, "{query}");
         }
