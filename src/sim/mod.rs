@@ -8,6 +8,7 @@ pub mod apiserver;
 pub mod autoscaler;
 pub mod backstage;
 pub(crate) mod behind;
+pub(crate) mod cells;
 pub mod cluster;
 pub mod columns;
 pub(crate) mod conditions;

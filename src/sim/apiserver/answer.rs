@@ -11,11 +11,15 @@ use http::header;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::sim::apiserver::query::Query;
+use crate::sim::apiserver::table;
+use crate::sim::apiserver::table::Include;
 use crate::sim::backstage;
 use crate::sim::backstage::LocalBody;
 use crate::sim::resources;
 use crate::sim::resources::Resource;
 use crate::sim::status::Status;
+use crate::units::UnixMicros;
 
 /// What the client wants to be given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,13 +28,15 @@ pub(crate) enum Form {
     Whole,
     /// Their metadata.
     Metadata,
+    /// A table, and this of each object.
+    Table(Include),
 }
 
 // === impl Form ===
 
 impl Form {
     /// The first form of the `Accept` header that is known.
-    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Status> {
+    pub(crate) fn of(headers: &HeaderMap, query: &Query) -> Result<Self, Status> {
         let mut wishes = headers
             .get_all(header::ACCEPT)
             .into_iter()
@@ -42,10 +48,10 @@ impl Form {
         if wishes.peek().is_none() {
             return Ok(Self::Whole);
         }
-        wishes.find_map(Self::of_wish).ok_or(Status::NotAcceptable)
+        wishes.find_map(|wish| Self::of_wish(wish, query)).ok_or(Status::NotAcceptable)
     }
 
-    fn of_wish(wish: &str) -> Option<Self> {
+    fn of_wish(wish: &str, query: &Query) -> Option<Self> {
         let mut parts = wish.split(';').map(str::trim);
         if !matches!(parts.next()?, "application/json" | "application/*" | "*/*") {
             return None;
@@ -53,21 +59,36 @@ impl Form {
         match parts.find_map(|part| part.strip_prefix("as=")) {
             None => Some(Self::Whole),
             Some("PartialObjectMetadata" | "PartialObjectMetadataList") => Some(Self::Metadata),
+            // The older version of tables is not served any more.
+            Some("Table") if wish.split(';').any(|part| part.trim() == "v=v1") => {
+                Some(Self::Table(Include::parse(query.get("includeObject"))))
+            }
             Some(_) => None,
         }
     }
 
     /// One object in this form.
-    pub(crate) fn object(self, resource: &Resource, object: &Value) -> Value {
+    pub(crate) fn object(self, resource: &Resource, object: &Rc<Value>, now: UnixMicros) -> Value {
         match self {
             Self::Whole => view(resource, object),
             Self::Metadata => metadata_only(object),
+            Self::Table(include) => {
+                let version = &object["metadata"]["resourceVersion"];
+                let metadata = json!({ "resourceVersion": version });
+                table::of(resource, std::slice::from_ref(object), metadata, (include, now))
+            }
         }
     }
 
     /// A list in this form.
-    pub(crate) fn list(self, resource: &Resource, items: &[Rc<Value>], metadata: Value) -> Value {
+    pub(crate) fn list(
+        self,
+        resource: &Resource,
+        (items, metadata): (&[Rc<Value>], Value),
+        now: UnixMicros,
+    ) -> Value {
         match self {
+            Self::Table(include) => table::of(resource, items, metadata, (include, now)),
             Self::Whole => {
                 let items: Vec<_> = items.iter().map(|item| item_of_list(resource, item)).collect();
                 json!({
@@ -154,7 +175,8 @@ fn item_of_list(resource: &Resource, object: &Value) -> Value {
     object
 }
 
-fn metadata_only(object: &Value) -> Value {
+/// What is known of an object without looking into it.
+pub(crate) fn metadata_only(object: &Value) -> Value {
     json!({
         "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
         "metadata": object["metadata"],

@@ -33,7 +33,9 @@ use crate::sim::store::SharedStore;
 use crate::sim::task;
 
 pub(crate) mod answer;
+pub(crate) mod discovery;
 pub(crate) mod node;
+pub(crate) mod openapi;
 pub(crate) mod patch;
 pub(crate) mod path;
 pub(crate) mod query;
@@ -41,6 +43,7 @@ pub(crate) mod read;
 pub(crate) mod review;
 pub(crate) mod scale;
 pub(crate) mod select;
+pub(crate) mod table;
 pub(crate) mod watch;
 pub(crate) mod write;
 
@@ -111,10 +114,16 @@ impl<B: Backstage + 'static> ApiServer<B> {
             ["healthz" | "livez" | "readyz", ..] => {
                 Ok(answer::body(StatusCode::OK, "text/plain", "ok"))
             }
-            ["api", version, rest @ ..] if !rest.is_empty() => {
+            ["api"] => Ok(discovery::core(request.headers())),
+            ["apis"] => Ok(discovery::groups(request.headers())),
+            ["apis", group] => discovery::group(group),
+            ["api", version] => discovery::version("", version),
+            ["apis", group, version] => discovery::version(group, version),
+            ["openapi", rest @ ..] => openapi::answer(rest),
+            ["api", version, rest @ ..] => {
                 self.objects(Place::parse("", version, rest)?, &path, request).await
             }
-            ["apis", group, version, rest @ ..] if !rest.is_empty() => {
+            ["apis", group, version, rest @ ..] => {
                 self.objects(Place::parse(group, version, rest)?, &path, request).await
             }
             _ => Err(Status::NoSuchPath),
@@ -148,7 +157,7 @@ impl<B: Backstage + 'static> ApiServer<B> {
             }
             _ => {}
         }
-        let form = Form::of(request.headers())?;
+        let form = Form::of(request.headers(), &query)?;
         if verb == "list" && !faulty.slow_list.is_zero() {
             tokio::time::sleep(faulty.slow_list).await;
         }

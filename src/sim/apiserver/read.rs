@@ -33,7 +33,8 @@ pub(crate) fn get(
         store.borrow().get(place.resource, place.namespace(), name)
     };
     let object = object.ok_or_else(|| Status::not_found(place.resource, name))?;
-    Ok(answer::json(StatusCode::OK, &form.object(place.resource, &object)))
+    let now = store.borrow().clock().wall();
+    Ok(answer::json(StatusCode::OK, &form.object(place.resource, &object, now)))
 }
 
 /// A collection, or a piece of it.
@@ -81,7 +82,8 @@ pub(crate) fn list(
             metadata["remainingItemCount"] = n_left.into();
         }
     }
-    Ok(answer::json(StatusCode::OK, &form.list(place.resource, &items, metadata)))
+    let now = store.borrow().clock().wall();
+    Ok(answer::json(StatusCode::OK, &form.list(place.resource, (&items, metadata), now)))
 }
 
 /// What metrics-server says.

@@ -209,6 +209,13 @@ impl Watch {
             "metadata": metadata,
         });
         let mut line = Vec::new();
+        // Who watches a table gets one without rows.
+        let object = match self.form {
+            Form::Table(_) => {
+                self.form.list(self.resource, (&[], object["metadata"].clone()), self.clock.wall())
+            }
+            Form::Whole | Form::Metadata => object,
+        };
         push_line(&mut line, "BOOKMARK", &object);
         line
     }
@@ -221,8 +228,9 @@ impl Watch {
         line
     }
 
-    fn push(&self, lines: &mut Vec<u8>, verb: &str, object: &Value) {
-        push_line(lines, verb, &self.form.object(self.resource, object));
+    fn push(&self, lines: &mut Vec<u8>, verb: &str, object: &Rc<Value>) {
+        let object = self.form.object(self.resource, object, self.clock.wall());
+        push_line(lines, verb, &object);
     }
 }
 

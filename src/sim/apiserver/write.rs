@@ -1,5 +1,6 @@
 //! Creating, changing and deleting.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use http::Response;
@@ -19,6 +20,7 @@ use crate::sim::resources;
 use crate::sim::status::Status;
 use crate::sim::store::SharedStore;
 use crate::sim::store::meta_text;
+use crate::units::UnixMicros;
 
 /// A request that writes.
 pub(crate) struct Write<'a> {
@@ -90,8 +92,9 @@ impl Write<'_> {
             }
         }
         let grace = self.grace(&options)?;
+        let now = self.store.borrow().clock().wall();
         if self.is_dry() {
-            return Ok(self.answer(StatusCode::OK, &before));
+            return Ok(self.answer(StatusCode::OK, before, now));
         }
         let mut store = self.store.borrow_mut();
         let last = store.delete(resource, self.place.namespace(), name, grace)?;
@@ -107,7 +110,7 @@ impl Write<'_> {
             });
             return Ok(answer::json(StatusCode::OK, &done));
         }
-        Ok(self.answer(StatusCode::OK, &last))
+        Ok(self.answer(StatusCode::OK, last, now))
     }
 
     /// DELETE of a collection.
@@ -127,7 +130,8 @@ impl Write<'_> {
             }
         }
         let metadata = json!({ "resourceVersion": store.version().to_string() });
-        Ok(answer::json(StatusCode::OK, &self.form.list(resource, &items, metadata)))
+        let now = store.clock().wall();
+        Ok(answer::json(StatusCode::OK, &self.form.list(resource, (&items, metadata), now)))
     }
 
     fn create_this(&self, mut object: Value) -> Answer {
@@ -152,10 +156,10 @@ impl Write<'_> {
             object["status"] = json!({ "phase": "Active" });
         }
         if self.is_dry() {
-            return Ok(self.answer(StatusCode::CREATED, &object));
+            return Ok(self.answer(StatusCode::CREATED, object, store.clock().wall()));
         }
         let object = store.create(resource, object)?;
-        Ok(self.answer(StatusCode::CREATED, &object))
+        Ok(self.answer(StatusCode::CREATED, object, store.clock().wall()))
     }
 
     /// Writes what the client made of an object, or of a part of it.
@@ -195,11 +199,16 @@ impl Write<'_> {
         if is_scale {
             return Ok(answer::json(StatusCode::OK, &scale::of(&after)));
         }
-        Ok(self.answer(StatusCode::OK, &after))
+        Ok(self.answer(StatusCode::OK, after, store.clock().wall()))
     }
 
-    fn answer(&self, code: StatusCode, object: &Value) -> Response<LocalBody> {
-        answer::json(code, &self.form.object(self.place.resource, object))
+    fn answer(
+        &self,
+        code: StatusCode,
+        object: impl Into<Rc<Value>>,
+        now: UnixMicros,
+    ) -> Response<LocalBody> {
+        answer::json(code, &self.form.object(self.place.resource, &object.into(), now))
     }
 
     fn check(&self) -> Result<(), Status> {
