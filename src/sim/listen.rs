@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::sim::cluster::SimCluster;
+use crate::sim::fault::Faults;
 use crate::sim::spec::SimSpec;
 
 /// Which ports of loopback are taken; 0 is any.
@@ -26,10 +27,13 @@ pub struct Ports {
 /// An embedded cluster that listens. It ends when dropped.
 #[derive(Debug)]
 pub struct Running {
+    /// Where the API server is, as `http://127.0.0.1:PORT`.
+    pub api_url: String,
     /// Where the gateway is, as `http://127.0.0.1:PORT`.
     pub gateway_url: String,
     /// The host of its first service; empty without services.
     pub host: String,
+    faults: Faults,
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
 }
@@ -62,11 +66,26 @@ pub fn listen(spec: SimSpec, ports: Ports) -> Result<Running, ListenError> {
         .name("sim".to_owned())
         .spawn(move || run(spec, ports, &tell, &until))
         .map_err(ListenError::Thread)?;
-    let (gateway, host) = told.recv().map_err(|_| ListenError::Ended)??;
-    Ok(Running { gateway_url: format!("http://{gateway}"), host, stop, thread: Some(thread) })
+    let Doors { api, gateway, host, faults } = told.recv().map_err(|_| ListenError::Ended)??;
+    Ok(Running {
+        api_url: format!("http://{api}"),
+        gateway_url: format!("http://{gateway}"),
+        host,
+        faults,
+        stop,
+        thread: Some(thread),
+    })
 }
 
-type Told = Result<(SocketAddr, String), ListenError>;
+/// What the thread tells when it listens.
+struct Doors {
+    api: SocketAddr,
+    gateway: SocketAddr,
+    host: String,
+    faults: Faults,
+}
+
+type Told = Result<Doors, ListenError>;
 
 fn run(spec: SimSpec, ports: Ports, tell: &mpsc::SyncSender<Told>, stop: &CancellationToken) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -78,19 +97,32 @@ fn run(spec: SimSpec, ports: Ports, tell: &mpsc::SyncSender<Told>, stop: &Cancel
         }
     };
     let life = async {
-        let gateway = match bind(ports.gateway).await {
-            Ok(listener) => listener,
+        let both = match (bind(ports.api).await, bind(ports.gateway).await) {
+            (Ok(api), Ok(gateway)) => Ok((api, gateway)),
+            (Err(error), _) | (_, Err(error)) => Err(error),
+        };
+        let (api, gateway) = match both {
+            Ok(listeners) => listeners,
             Err(error) => {
                 let _ = tell.send(Err(error));
                 return;
             }
         };
-        let address = gateway.local_addr().unwrap_or(SimCluster::loopback(ports.gateway));
-        let cluster = SimCluster::mount_at(spec, Clock::start(), Some(address));
-        let _ = tell.send(Ok((address, cluster.first_host())));
+        let address = |listener: &TcpListener, port| {
+            listener.local_addr().unwrap_or(SimCluster::loopback(port))
+        };
+        let at = address(&gateway, ports.gateway);
+        let cluster = SimCluster::mount_at(spec, Clock::start(), Some(at));
+        let _ = tell.send(Ok(Doors {
+            api: address(&api, ports.api),
+            gateway: at,
+            host: cluster.first_host(),
+            faults: cluster.faults(),
+        }));
         tokio::select! {
             () = stop.cancelled() => {}
             () = cluster.serve_gateway(gateway) => {}
+            () = cluster.serve_api(api) => {}
         }
     };
     LocalSet::new().block_on(&runtime, life);
@@ -104,6 +136,23 @@ async fn bind(port: u16) -> Result<TcpListener, ListenError> {
 // === impl Running ===
 
 impl Running {
+    /// A kubeconfig with one context, `sim`, in namespace `default`: plain HTTP, no credentials.
+    pub fn kubeconfig(&self) -> String {
+        format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: sim\n\
+             clusters:\n- name: sim\n  cluster:\n    server: {}\n\
+             users:\n- name: sim\n  user: {{}}\n\
+             contexts:\n- name: sim\n  context:\n    cluster: sim\n    user: sim\n    \
+             namespace: default\n",
+            self.api_url
+        )
+    }
+
+    /// What is wrong with its API server, and can be made wrong.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
     /// Ends the cluster and waits for its thread.
     pub fn stop(mut self) {
         self.end();

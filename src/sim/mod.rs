@@ -4,12 +4,16 @@
 //! tokio, so that a cluster can live through hours of virtual time in a test.
 
 pub(crate) mod activator;
+pub mod apiserver;
 pub mod autoscaler;
 pub mod backstage;
 pub(crate) mod behind;
+pub(crate) mod cells;
 pub mod cluster;
 pub mod columns;
 pub(crate) mod conditions;
+pub mod door;
+pub mod fault;
 pub(crate) mod furnish;
 pub(crate) mod gateway;
 pub(crate) mod h2c;

@@ -47,6 +47,14 @@ pub enum Status {
         /// The oldest that would have done.
         oldest: u64,
     },
+    /// 504: the resource version is newer than all there is, as after a restart.
+    #[error("Too large resource version: {asked}, current: {current}")]
+    TooLargeVersion {
+        /// What was asked for.
+        asked: u64,
+        /// The newest there is.
+        current: u64,
+    },
     /// 400.
     #[error("{0}")]
     BadRequest(String),
@@ -61,6 +69,12 @@ pub enum Status {
     /// 405.
     #[error("the server does not allow this method on the requested resource")]
     MethodNotAllowed,
+    /// 406.
+    #[error("only the following media types are accepted: application/json")]
+    NotAcceptable,
+    /// 413.
+    #[error("the body of the request is longer than {0} bytes")]
+    TooLong(usize),
     /// 415.
     #[error("the body of the request was in an unknown format: {0}")]
     UnsupportedMediaType(String),
@@ -99,11 +113,14 @@ impl Status {
             Self::Forbidden { .. } => 403,
             Self::NotFound { .. } | Self::NoSuchPath => 404,
             Self::MethodNotAllowed => 405,
+            Self::NotAcceptable => 406,
             Self::AlreadyExists { .. } | Self::Conflict { .. } => 409,
             Self::Expired { .. } => 410,
+            Self::TooLong(_) => 413,
             Self::UnsupportedMediaType(_) => 415,
             Self::Invalid { .. } => 422,
             Self::Unavailable(_) => 503,
+            Self::TooLargeVersion { .. } => 504,
         }
     }
 
@@ -114,12 +131,15 @@ impl Status {
             Self::Forbidden { .. } => "Forbidden",
             Self::NotFound { .. } | Self::NoSuchPath => "NotFound",
             Self::MethodNotAllowed => "MethodNotAllowed",
+            Self::NotAcceptable => "NotAcceptable",
+            Self::TooLong(_) => "RequestEntityTooLarge",
             Self::AlreadyExists { .. } => "AlreadyExists",
             Self::Conflict { .. } => "Conflict",
             Self::Expired { .. } => "Expired",
             Self::UnsupportedMediaType(_) => "UnsupportedMediaType",
             Self::Invalid { .. } => "Invalid",
             Self::Unavailable(_) => "ServiceUnavailable",
+            Self::TooLargeVersion { .. } => "Timeout",
         }
     }
 

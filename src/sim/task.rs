@@ -16,3 +16,15 @@ pub fn spawn<T: 'static>(task: impl Future<Output = T> + 'static) -> AbortOnDrop
 pub fn detach(task: impl Future<Output = ()> + 'static) {
     drop(tokio::task::spawn_local(task));
 }
+
+/// Runs the tasks of hyper on this thread.
+#[derive(Debug, Clone, Copy)]
+pub struct Local;
+
+// === impl Local ===
+
+impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for Local {
+    fn execute(&self, future: F) {
+        detach(future);
+    }
+}

@@ -5,10 +5,15 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use tokio::io::DuplexStream;
+use tokio::sync::mpsc::Receiver;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::clock::Clock;
+use crate::sim::apiserver::ApiServer;
 use crate::sim::behind::Behind;
+use crate::sim::door::Door;
+use crate::sim::door::N_PIPE;
+use crate::sim::fault::Faults;
 use crate::sim::furnish;
 use crate::sim::gateway;
 use crate::sim::knative;
@@ -22,14 +27,15 @@ use crate::sim::usage;
 use crate::sim::watcher;
 use crate::sim::world::World;
 
-/// Bytes in flight of a connection in process.
-const N_PIPE: usize = 64 << 10;
-
 /// An embedded cluster on this thread's `LocalSet`. It ends when dropped.
 #[derive(Debug)]
 pub struct SimCluster {
     world: Rc<World>,
     behind: Rc<Behind>,
+    api: Rc<ApiServer<Behind>>,
+    api_door: Door,
+    gateway_door: Door,
+    faults: Faults,
     _tasks: Vec<AbortOnDropHandle<()>>,
 }
 
@@ -47,7 +53,7 @@ impl SimCluster {
         let store = Store::new(clock, spec.seed).shared();
         let world = Rc::new(World::new(clock, spec, store));
         furnish::furnish(&world, gateway);
-        let tasks = vec![
+        let mut tasks = vec![
             task::spawn(watcher::watch(Rc::clone(&world))),
             task::spawn(watcher::keep_in_sync(Rc::clone(&world))),
             task::spawn(scaler::carry_reports(Rc::clone(&world))),
@@ -62,7 +68,14 @@ impl SimCluster {
             knative::reconcile(&world, &service.namespace, &service.name);
         }
         let behind = Rc::new(Behind(Rc::clone(&world)));
-        Self { world, behind, _tasks: tasks }
+        let faults = Faults::default();
+        let store = Rc::clone(&world.store);
+        let api = Rc::new(ApiServer::new(store, Rc::clone(&behind), faults.clone()));
+        let (api_door, streams) = Door::new();
+        tasks.push(task::spawn(serve_api(Rc::clone(&api), streams)));
+        let (gateway_door, streams) = Door::new();
+        tasks.push(task::spawn(serve_gateway(Rc::clone(&world), streams)));
+        Self { world, behind, api, api_door, gateway_door, faults, _tasks: tasks }
     }
 
     /// A connection to the gateway: HTTP/1.1, or HTTP/2 in clear text with prior knowledge.
@@ -70,6 +83,28 @@ impl SimCluster {
         let (near, far) = tokio::io::duplex(N_PIPE);
         task::detach(gateway::serve(Rc::clone(&self.world.plane), far));
         near
+    }
+
+    /// A connection to the API server: HTTP/1.1, or HTTP/2 with prior knowledge.
+    pub fn connect_api(&self) -> DuplexStream {
+        let (near, far) = tokio::io::duplex(N_PIPE);
+        task::detach(Rc::clone(&self.api).serve(far));
+        near
+    }
+
+    /// Connections to the API server, for tasks that are not of this thread.
+    pub fn api_door(&self) -> Door {
+        self.api_door.clone()
+    }
+
+    /// Connections to the gateway, for tasks that are not of this thread.
+    pub fn gateway_door(&self) -> Door {
+        self.gateway_door.clone()
+    }
+
+    /// What is wrong with its API server, and can be made wrong.
+    pub fn faults(&self) -> Faults {
+        self.faults.clone()
     }
 
     /// The host by which the gateway knows a service.
@@ -103,6 +138,22 @@ impl SimCluster {
         self.world.plane.n_served()
     }
 
+    /// Serves the API server on a listening socket, until the future is dropped.
+    pub async fn serve_api(&self, listener: tokio::net::TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    let _ = stream.set_nodelay(true);
+                    task::detach(Rc::clone(&self.api).serve(stream));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the API server could not accept a connection");
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+
     /// Serves the gateway on a listening socket, until the future is dropped.
     pub async fn serve_gateway(&self, listener: tokio::net::TcpListener) {
         loop {
@@ -123,6 +174,20 @@ impl SimCluster {
     /// Where a listener of loopback begins.
     pub const fn loopback(port: u16) -> SocketAddr {
         SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+    }
+}
+
+/// Serves what comes through the API server's door.
+async fn serve_api(api: Rc<ApiServer<Behind>>, mut streams: Receiver<DuplexStream>) {
+    while let Some(stream) = streams.recv().await {
+        task::detach(Rc::clone(&api).serve(stream));
+    }
+}
+
+/// Serves what comes through the gateway's door.
+async fn serve_gateway(world: Rc<World>, mut streams: Receiver<DuplexStream>) {
+    while let Some(stream) = streams.recv().await {
+        task::detach(gateway::serve(Rc::clone(&world.plane), stream));
     }
 }
 
