@@ -130,7 +130,7 @@ impl Pacer {
     }
 
     /// Whether the last request has been taken.
-    pub const fn is_exhausted(&self) -> bool {
+    pub(super) const fn is_exhausted(&self) -> bool {
         self.limit <= self.next.1
     }
 

@@ -234,7 +234,11 @@ pub fn bytes(bytes: Bytes) -> String {
     for unit in ["B", "KiB", "MiB", "GiB"] {
         if value < 999.5 {
             let is_whole = unit == "B" || 99.5 <= value || value.fract() == 0.0;
-            return if is_whole { format!("{value:.0} {unit}") } else { format!("{value:.1} {unit}") };
+            return if is_whole {
+                format!("{value:.0} {unit}")
+            } else {
+                format!("{value:.1} {unit}")
+            };
         }
         value /= 1024.0;
     }

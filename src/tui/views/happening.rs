@@ -187,9 +187,8 @@ fn config(name: &str, changes: &[(String, Option<String>, Option<String>)]) -> S
     let changes: Vec<String> = changes
         .iter()
         .map(|(key, before, after)| {
-            let or_default = |value: &Option<String>| {
-                value.clone().unwrap_or_else(|| "default".to_owned())
-            };
+            let or_default =
+                |value: &Option<String>| value.clone().unwrap_or_else(|| "default".to_owned());
             format!("{key} {} → {}", or_default(before), or_default(after))
         })
         .collect();

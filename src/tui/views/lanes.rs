@@ -160,9 +160,11 @@ fn panic_letters(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, cells: 
         let x = area.x + u16::try_from(band.start).unwrap_or(0);
         let width = u16::try_from(band.len()).unwrap_or(0);
         let word = if 7 <= width { "P panic" } else { "P" };
-        canvas.line(Rect { x, width, height: 1, ..area }, 0, [canvas
-            .theme
-            .strong(Role::Panic, word)]);
+        canvas.line(
+            Rect { x, width, height: 1, ..area },
+            0,
+            [canvas.theme.strong(Role::Panic, word)],
+        );
     }
 }
 
@@ -181,9 +183,7 @@ fn marks(scene: &Scene<'_>) -> Vec<axis::Mark> {
         .filter(|it| it.at <= now)
         .map(|it| match &it.what {
             MarkKind::Stage(name) => mark(it.at, "▾", text::head(name, 16), Role::Text),
-            MarkKind::Control(control) => {
-                mark(it.at, "▾", text::rate(control.to), Role::Accent)
-            }
+            MarkKind::Control(control) => mark(it.at, "▾", text::rate(control.to), Role::Accent),
             MarkKind::Note(note) => mark(it.at, "◆", text::head(note, 12), Role::Load),
             MarkKind::Config(name) => mark(it.at, "◆", text::head(name, 18), Role::Warn),
         })
@@ -233,11 +233,8 @@ impl Drawing<'_> {
             Lane::Cpu => self.cpu(canvas),
         };
         self.labels(canvas, area, name, scale);
-        let legend = Rect {
-            x: self.place.right() + 1,
-            width: legend_width.saturating_sub(2),
-            ..self.place
-        };
+        let legend =
+            Rect { x: self.place.right() + 1, width: legend_width.saturating_sub(2), ..self.place };
         if 0 < legend_width {
             for (row, (key, is_area, name, value)) in (0..).zip(legends) {
                 legend_row(canvas, legend, row, (key, is_area), name, &value);
@@ -343,9 +340,7 @@ impl Drawing<'_> {
     fn is_limited(&self, column: usize) -> bool {
         let (from, to) = (self.cells.edge(column), self.cells.edge(column + 1));
         let limited = self.scene.model.traffic.limited.iter().rev();
-        limited
-            .take_while(|it| from < it.ended)
-            .any(|it| it.began < to && from < it.ended)
+        limited.take_while(|it| from < it.ended).any(|it| it.began < to && from < it.ended)
     }
 
     /// The rate to come: what is being asked for, else what is held, else what the plan says.
@@ -353,7 +348,10 @@ impl Drawing<'_> {
         let n_dots = self.cells.n * 2;
         let mut ghost = vec![None; n_dots];
         let run = &self.scene.model.run;
-        if run.executor() != Executor::Open || run.ended.is_some() || self.scene.ui.cursor().is_some() {
+        if run.executor() != Executor::Open
+            || run.ended.is_some()
+            || self.scene.ui.cursor().is_some()
+        {
             return ghost;
         }
         let dots = Cells { n: n_dots, ..self.cells };
@@ -501,7 +499,9 @@ impl Drawing<'_> {
     fn concurrency(&self, canvas: &mut Canvas<'_>) -> (&'static str, Scale, Vec<Legend>) {
         let scaler = &self.scene.moment.scaler;
         let name = if scaler.metric == Metric::Rps { "rps" } else { "conc" };
-        let Some(scaling) = scaling(self.scene) else { return (name, Scale::Linear(10.0), Vec::new()) };
+        let Some(scaling) = scaling(self.scene) else {
+            return (name, Scale::Linear(10.0), Vec::new());
+        };
         let hold = Some(FRESH);
         let (panic, stable) = (self.dots(&scaling.panic, hold), self.dots(&scaling.stable, hold));
         let enters = self.dots(&scaling.enters, hold);

@@ -36,19 +36,11 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         panels::lines(canvas, margin, scene);
         rows
     };
-    let sentence = Rect {
-        x: area.x + 1,
-        y: area.y + top,
-        width: area.width.saturating_sub(2),
-        height: 1,
-    };
+    let sentence =
+        Rect { x: area.x + 1, y: area.y + top, width: area.width.saturating_sub(2), height: 1 };
     canvas.line(sentence, 0, why::sentence(canvas.theme, scene));
     let top = top + 1;
-    let rest = Rect {
-        y: area.y + top,
-        height: area.height.saturating_sub(top),
-        ..area
-    };
+    let rest = Rect { y: area.y + top, height: area.height.saturating_sub(top), ..area };
     if !start::has_data(scene.model) {
         start::draw(canvas, rest, scene);
         return;

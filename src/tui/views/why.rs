@@ -88,9 +88,11 @@ fn unknown<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
             "why: the autoscaler's averages cannot be read".to_owned()
         }
     };
-    let source = scene.model.sources.iter().find(|it| {
-        it.report.source.contains("autoscaler") && !it.report.remedy.is_empty()
-    });
+    let source = scene
+        .model
+        .sources
+        .iter()
+        .find(|it| it.report.source.contains("autoscaler") && !it.report.remedy.is_empty());
     let mut spans = vec![theme.span(Role::Dim, reason)];
     if let Some(source) = source {
         spans.push(theme.span(Role::Dim, " · ".to_owned()));

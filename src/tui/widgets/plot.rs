@@ -293,9 +293,8 @@ impl<'a> Plot<'a> {
 
     fn look(&self, cell: &Cell, column: usize, row: usize) -> (Symbol, Style) {
         let theme = self.theme;
-        let ground = |colour: Option<Color>| {
-            colour.map_or(Style::new(), |colour| Style::new().bg(colour))
-        };
+        let ground =
+            |colour: Option<Color>| colour.map_or(Style::new(), |colour| Style::new().bg(colour));
         if cell.dots != 0
             && let Some(ink) = cell.ink
         {
@@ -373,8 +372,7 @@ impl<'a> Plot<'a> {
             }
             return (Symbol::Known("▀"), Style::new().fg(colour(upper)).bg(colour(lower)));
         }
-        let shades =
-            if theme.charset() == Charset::Ascii { SHADES_ASCII } else { SHADES };
+        let shades = if theme.charset() == Charset::Ascii { SHADES_ASCII } else { SHADES };
         let step = usize::from(upper.max(lower)).min(SHADES.len() - 1);
         (Symbol::Known(shades[step]), theme.style(Role::Load))
     }
