@@ -157,6 +157,18 @@ pub fn latency_parts(secs: f64) -> (String, &'static str) {
     }
 }
 
+/// A round latency on an axis in milliseconds: `0.5`, `200`, `1 s`.
+pub fn latency_mark(secs: f64) -> String {
+    let millis = secs * 1e3;
+    if millis < 0.95 {
+        format!("{millis:.1}")
+    } else if millis < 999.5 {
+        format!("{millis:.0}")
+    } else {
+        format!("{secs:.0} s")
+    }
+}
+
 /// A share as `0.00 %`, `12.5 %`, `100 %`.
 pub fn percent(share: f64) -> String {
     let percent = share * 100.0;

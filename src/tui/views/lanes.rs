@@ -30,7 +30,7 @@ use crate::units::At;
 use super::Scene;
 
 /// Cells left of the lanes: name and labels.
-pub const GUTTER: u16 = 11;
+pub const GUTTER: u16 = 13;
 
 /// A lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ const fn ink(role: Role, dash: Dash, mark: char) -> Ink {
 const OFFERED: Ink = ink(Role::Desired, Dash::Solid, '*');
 const GHOST: Ink = ink(Role::Desired, Dash::Dashed, '\'');
 const DONE: Ink = ink(Role::Load, Dash::Solid, '#');
-const P50: Ink = ink(Role::Load, Dash::Dotted, '.');
+const P50: Ink = ink(Role::Text, Dash::Dotted, '.');
 const P99: Ink = ink(Role::Latency, Dash::Solid, '*');
 const DESIRED: Ink = ink(Role::Desired, Dash::Solid, '*');
 const READY: Ink = ink(Role::Ready, Dash::Solid, '#');
@@ -95,15 +95,18 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, lanes: &[Lan
     let cells = scene.ui.window().cells(usize::from(chart.width));
     let n_lanes = u16::try_from(lanes.len()).unwrap_or(1);
     let for_lanes = area.height - 2;
+    // A row of air between two lanes, where there is enough.
+    let air = u16::from(4 <= for_lanes / n_lanes);
+    let for_rows = for_lanes - air * (n_lanes - 1);
+    let mut y = chart.y;
     for (lane_idx, lane) in (0..).zip(lanes) {
-        let top = for_lanes * lane_idx / n_lanes;
-        let bottom = for_lanes * (lane_idx + 1) / n_lanes;
-        // A row of air between two lanes, where there is enough.
-        let air = u16::from(lane_idx + 1 < n_lanes && 4 <= bottom - top);
-        let place = Rect { y: chart.y + top, height: bottom - top - air, ..chart };
-        let gap = Rect { y: place.bottom(), height: air, ..chart };
+        let height = for_rows / n_lanes + u16::from(lane_idx < for_rows % n_lanes);
+        let place = Rect { y, height, ..chart };
         Drawing { scene, cells, place }.draw(canvas, *lane, (area, legend_width));
-        bands_only(canvas, gap, scene, cells);
+        if lane_idx + 1 < n_lanes {
+            bands_only(canvas, Rect { y: place.bottom(), height: air, ..chart }, scene, cells);
+        }
+        y = place.bottom() + air;
     }
     panic_letters(canvas, chart, scene, cells);
     let axis_area = Rect { y: area.bottom() - 2, height: 2, ..chart };
@@ -253,10 +256,10 @@ impl Drawing<'_> {
         let height = self.place.height;
         let format = |value: f64| match scale {
             Scale::Linear(_) => text::count(value),
-            Scale::Log(..) => text::latency(value),
+            Scale::Log(..) => text::latency_mark(value),
         };
         let mut put = |row: u16, value: f64| {
-            let room = if row == 0 { gutter.width.saturating_sub(6) } else { gutter.width };
+            let room = if row == 0 { gutter.width.saturating_sub(7) } else { gutter.width };
             let label = format(value);
             if text::width(&label) <= usize::from(room) {
                 canvas.line_right(gutter, row, vec![theme.span(Role::Dim, label)]);
@@ -353,7 +356,7 @@ impl Drawing<'_> {
         let n_dots = self.cells.n * 2;
         let mut ghost = vec![None; n_dots];
         let run = &self.scene.model.run;
-        if run.executor() != Executor::Open || run.ended.is_some() || self.scene.ui.cursor().is_some() {
+        if run.executor() != Executor::Open || run.ended.is_some() || self.is_past() {
             return ghost;
         }
         let dots = Cells { n: n_dots, ..self.cells };
@@ -364,6 +367,11 @@ impl Drawing<'_> {
             *column = amount.map(|amount| Column { min: amount, max: amount, last: amount });
         }
         ghost
+    }
+
+    /// Whether what is shown is not the present, so that nothing is to come.
+    fn is_past(&self) -> bool {
+        self.scene.ui.cursor().is_some() || self.scene.ui.behind().is_some()
     }
 
     /// What the plan, or what a person made of it, will offer at a moment.

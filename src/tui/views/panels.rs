@@ -69,23 +69,23 @@ pub fn load(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let inside = canvas.frame(area, title);
     let rate = |value: Option<f64>| (text::or_unknown(value, text::rate), 6);
     let asked = if moment::is_closed(scene.model) {
-        field(theme, "users    ", rate(load.target), "", Role::Desired)
+        field(theme, "users   ", rate(load.target), "", Role::Desired)
     } else {
-        field(theme, "offered  ", rate(load.offered), " /s", Role::Desired)
+        field(theme, "offered ", rate(load.offered), " /s", Role::Desired)
     };
     row(
         canvas,
         inside,
         0,
-        vec![asked, field(theme, "sent     ", rate(load.sent), " /s", Role::Text)],
+        vec![asked, field(theme, "sent    ", rate(load.sent), " /s", Role::Text)],
     );
     row(
         canvas,
         inside,
         1,
         vec![
-            field(theme, "done     ", rate(load.done), " /s", Role::Load),
-            field(theme, "in flight", rate(load.in_flight), "", Role::Text),
+            field(theme, "done    ", rate(load.done), " /s", Role::Load),
+            field(theme, "flight  ", rate(load.in_flight), "", Role::Text),
         ],
     );
     row(
@@ -176,19 +176,19 @@ fn seen(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         inside,
         0,
         vec![
-            field(theme, "arriving ", number(rps), " /s", Role::Load),
-            field(theme, "via act. ", number(proxied), " /s", Role::Text),
+            field(theme, "arrive  ", number(rps), " /s", Role::Load),
+            field(theme, "proxied ", number(proxied), " /s", Role::Text),
         ],
     );
-    row(canvas, inside, 1, vec![field(theme, "in pods  ", number(concurrency), "", Role::Text),
-        field(theme, "in activ.", number(scaler.in_activator), "", Role::Text)]);
+    row(canvas, inside, 1, vec![field(theme, "in pods ", number(concurrency), "", Role::Text),
+        field(theme, "in activ", number(scaler.in_activator), "", Role::Text)]);
     row(
         canvas,
         inside,
         2,
         vec![
-            field(theme, "stable   ", number(scaler.stable_average), "", Role::Load),
-            field(theme, "panic    ", number(scaler.panic_average), "", Role::Panic),
+            field(theme, "stable  ", number(scaler.stable_average), "", Role::Load),
+            field(theme, "panic   ", number(scaler.panic_average), "", Role::Panic),
         ],
     );
     let words = format!("from {} of {} pods, nothing is sent", stats.len(), pods_now(scene));
@@ -204,7 +204,8 @@ pub fn pods(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let theme = canvas.theme;
     let inside = canvas.frame(area, vec![theme.strong(Role::Ready, "PODS")]);
     let pods = &scene.moment.pods;
-    let count = |value: Option<f64>| (text::or_unknown(value, text::count), 4);
+    let width = if inside.width < 42 { 3 } else { 5 };
+    let count = |value: Option<f64>| (text::or_unknown(value, text::count), width);
     let max = pods.max_scale.map_or_else(|| "none".to_owned(), |max| max.to_string());
     row(
         canvas,
@@ -213,7 +214,7 @@ pub fn pods(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         vec![
             field(theme, "", count(pods.ready), " ready", Role::Ready),
             field(theme, "", count(pods.desired), " desired", Role::Desired),
-            field(theme, "max", (max, 5), "", Role::Text),
+            field(theme, "max", (max, 6), "", Role::Text),
         ],
     );
     row(
@@ -236,7 +237,7 @@ pub fn pods(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         vec![
             field(theme, "cpu", (text::or_unknown(pods.cpu, |cpu| format!("{cpu:.2}")), 6), "", stale),
             field(theme, "mem", (memory, 8), "", stale),
-            field(theme, "old", (age, 8), "", Role::Dim),
+            field(theme, "old", (age, 6), "", Role::Dim),
         ],
     );
     let took = |took: Option<std::time::Duration>| {
@@ -249,7 +250,7 @@ pub fn pods(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         vec![
             field(theme, "cold", (took(pods.cold_start), 7), "", Role::Text),
             field(theme, "p95", (took(pods.cold_start_p95), 7), "", Role::Text),
-            field(theme, "n", (pods.n_cold_starts.to_string(), 6), "", Role::Text),
+            field(theme, "n", (pods.n_cold_starts.to_string(), 7), "", Role::Text),
         ],
     );
 }

@@ -301,8 +301,12 @@ impl<'a> Plot<'a> {
         {
             // An area that fills most of the cell is the ground of the line.
             let behind = match (cell.fill, cell.heat) {
-                (Some((4.., fill)), _) if theme.has_grounds() && !fill.is_hatched => {
+                (Some((4.., fill)), _) if theme.has_grounds() => {
                     Some(theme.fill(fill.role, fill.share))
+                }
+                // A thin one shines through.
+                (Some((_, fill)), _) if theme.has_grounds() && cell.ground.is_none() => {
+                    Some(theme.fill(fill.role, fill.share * 0.5))
                 }
                 (None, Some((upper, lower))) if theme.has_grounds() && 0 < upper.max(lower) => {
                     Some(theme.heat(usize::from(upper.max(lower) - 1)))
