@@ -56,8 +56,11 @@ const fn ink(role: Role, dash: Dash, mark: char) -> Ink {
 
 const OFFERED: Ink = ink(Role::Desired, Dash::Solid, '*');
 const GHOST: Ink = ink(Role::Desired, Dash::Dashed, '\'');
+const AT_PANIC: Ink = ink(Role::Panic, Dash::Dashed, 'P');
 const DONE: Ink = ink(Role::Load, Dash::Solid, '#');
-const P50: Ink = ink(Role::Text, Dash::Dotted, '.');
+const P50: Ink = ink(Role::Text, Dash::Dotted, '=');
+const MAX: Ink = ink(Role::Dim, Dash::Solid, ' ');
+const CPU: Ink = ink(Role::Load, Dash::Solid, '*');
 const P99: Ink = ink(Role::Latency, Dash::Solid, '*');
 const DESIRED: Ink = ink(Role::Desired, Dash::Solid, '*');
 const READY: Ink = ink(Role::Ready, Dash::Solid, '#');
@@ -212,6 +215,12 @@ fn cursor(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, cells: Cells) 
     let x = area.x + u16::try_from(column).unwrap_or(0);
     let style = canvas.theme.style(Role::Cursor);
     for y in area.top()..area.bottom() {
+        // What is filled stays filled behind the line.
+        if let Some(cell) = canvas.buffer.cell_mut((x, y))
+            && matches!(cell.symbol(), "▄" | "▅" | "▆" | "▇" | "█")
+        {
+            cell.bg = cell.fg;
+        }
         canvas.symbol(x, y, "│", style);
     }
 }
@@ -338,7 +347,7 @@ impl Drawing<'_> {
             (DONE, true, "done", rate(load.done)),
         ];
         if let Some(rate) = self.rate_of_panic() {
-            legends.push((ENTERS, false, "panic ≈", text::rate(rate)));
+            legends.push((AT_PANIC, false, "P near", text::rate(rate)));
         }
         ("req/s", scale, legends)
     }
@@ -427,8 +436,9 @@ impl Drawing<'_> {
         let traffic = &self.scene.model.traffic;
         let load = &self.scene.moment.load;
         let hold = Some(LOAD_HOLD);
-        let p99 = self.dots(&traffic.p99, hold);
-        let p50 = self.dots(&traffic.p50, hold);
+        // A value a cell, so that the line is calm: the worst p99, the last p50.
+        let p99 = calm(&traffic.p99.in_cells(self.cells, self.until(), hold), |it| it.max);
+        let p50 = calm(&traffic.p50.in_cells(self.cells, self.until(), hold), |it| it.last);
         let columns = self.heat_columns();
         let (mut low, mut high) = (f64::INFINITY, 0f64);
         for (row, _) in columns.iter().flatten().flat_map(HeatColumn::rows) {
@@ -451,7 +461,7 @@ impl Drawing<'_> {
         let legends = vec![
             (P99, false, "p99", latency(load.p99)),
             (P50, false, "p50", latency(load.p50)),
-            (ENTERS, false, "max", latency(load.max)),
+            (MAX, false, "max", latency(load.max)),
         ];
         ("ms", scale, legends)
     }
@@ -539,10 +549,10 @@ impl Drawing<'_> {
         let cpu = self.dots(&scaling.cpu, Some(Duration::from_secs(60)));
         let scale = Scale::up_to(largest(&cpu), 1.0);
         let mut plot = self.plot(canvas, scale);
-        plot.line(&cpu, STABLE);
+        plot.line(&cpu, CPU);
         plot.paint(canvas);
         let value = text::or_unknown(self.scene.moment.pods.cpu, |cpu| format!("{cpu:.2}"));
-        ("cores", scale, vec![(STABLE, false, "cpu", value)])
+        ("cores", scale, vec![(CPU, false, "cpu", value)])
     }
 }
 
@@ -559,6 +569,7 @@ fn legend_row(
         (Charset::Ascii, ..) => ink.mark.to_string().repeat(2),
         (_, true, _) if ink.role == Role::Starting => "▒▒".to_owned(),
         (_, true, _) => "██".to_owned(),
+        (_, false, Dash::Solid) if ink.mark == ' ' => "  ".to_owned(),
         (_, false, Dash::Solid) => "━━".to_owned(),
         (_, false, Dash::Dotted) => "┅┅".to_owned(),
         (_, false, Dash::Dashed) => "╌╌".to_owned(),
@@ -584,6 +595,14 @@ fn legend_row(
 
 fn largest(columns: &[Option<Column>]) -> f64 {
     columns.iter().flatten().map(|column| column.max).fold(0.0, f64::max)
+}
+
+/// One value for both dots of a cell.
+fn calm(columns: &[Option<Column>], value: fn(&Column) -> f64) -> Vec<Option<Column>> {
+    let flat = |column: &Option<Column>| {
+        column.as_ref().map(value).map(|value| Column { min: value, max: value, last: value })
+    };
+    columns.iter().flat_map(|column| [flat(column), flat(column)]).collect()
 }
 
 /// Two heights on each other; unknown where both are.

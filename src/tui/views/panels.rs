@@ -46,8 +46,14 @@ fn row(canvas: &mut Canvas<'_>, area: Rect, row: u16, fields: Vec<Vec<Span<'_>>>
     }
     let n_fields = u16::try_from(fields.len()).unwrap_or(1).max(1);
     for (field_idx, spans) in (0..).zip(fields) {
-        let x = area.width * field_idx / n_fields;
-        let end = area.width * (field_idx + 1) / n_fields;
+        // The middle one of three is a cell wider: words are longest there.
+        let middle = u16::from(n_fields == 3 && field_idx == 2);
+        let x = area.width * field_idx / n_fields + middle;
+        let end = if field_idx + 1 == n_fields {
+            area.width
+        } else {
+            area.width * (field_idx + 1) / n_fields + u16::from(n_fields == 3 && field_idx == 1)
+        };
         let place = Rect { x: area.x + x, width: end - x, ..area };
         canvas.line(place, row, spans);
     }
@@ -67,7 +73,7 @@ pub fn load(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let mut title = vec![theme.strong(Role::Load, "LOAD")];
     title.extend(news(theme, scene));
     let inside = canvas.frame(area, title);
-    let rate = |value: Option<f64>| (text::or_unknown(value, text::rate), 6);
+    let rate = |value: Option<f64>| (text::or_unknown(value, text::rate), 5);
     let asked = if moment::is_closed(scene.model) {
         field(theme, "users   ", rate(load.target), "", Role::Desired)
     } else {
@@ -170,7 +176,7 @@ fn seen(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let proxied = sum(|stat| stat.proxied_request_count);
     let concurrency = sum(|stat| stat.average_concurrent_requests);
     let scaler = &scene.moment.scaler;
-    let number = |value: Option<f64>| (text::or_unknown(value, text::number), 6);
+    let number = |value: Option<f64>| (text::or_unknown(value, text::number), 5);
     row(
         canvas,
         inside,
@@ -206,7 +212,11 @@ pub fn pods(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let pods = &scene.moment.pods;
     let width = if inside.width < 42 { 3 } else { 5 };
     let count = |value: Option<f64>| (text::or_unknown(value, text::count), width);
-    let max = pods.max_scale.map_or_else(|| "none".to_owned(), |max| max.to_string());
+    let max = match pods.max_scale {
+        Some(max) => max.to_string(),
+        None if pods.is_max_known => "none".to_owned(),
+        None => text::UNKNOWN.to_owned(),
+    };
     row(
         canvas,
         inside,

@@ -91,12 +91,12 @@ const SHADES_ASCII: [&str; 9] = [" ", ".", ".", ":", ":", "+", "*", "#", "#"];
 // === impl Scale ===
 
 impl Scale {
-    /// The least of 1, 2, 3, 4, 6 and 8 times a power of ten that is not below `max`: few enough
+    /// The least of 1, 1½, 2, 3, 4, 5, 6 and 8 times a power of ten that is not below `max`: few enough
     /// that the axis seldom changes, close enough that nothing is squeezed.
     pub fn up_to(max: f64, least: f64) -> Self {
         let max = if max.is_finite() { max.clamp(least, 1e15) } else { least };
         let power = 10f64.powf(max.log10().floor());
-        let step = [1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0]
+        let step = [1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0]
             .into_iter()
             .find(|step| max <= step * power * 1.000_001)
             .unwrap_or(10.0);
@@ -306,7 +306,7 @@ impl<'a> Plot<'a> {
                 }
                 // A thin one shines through.
                 (Some((_, fill)), _) if theme.has_grounds() && cell.ground.is_none() => {
-                    Some(theme.fill(fill.role, fill.share * 0.5))
+                    Some(theme.fill(fill.role, fill.share * 0.35))
                 }
                 (None, Some((upper, lower))) if theme.has_grounds() && 0 < upper.max(lower) => {
                     Some(theme.heat(usize::from(upper.max(lower) - 1)))
@@ -321,8 +321,15 @@ impl<'a> Plot<'a> {
         if let Some((upper, lower)) = cell.heat {
             return self.heated(upper, lower, cell.ground);
         }
-        if cell.is_hatched && (column + 2 * row).is_multiple_of(4) {
-            let symbol = if theme.charset() == Charset::Ascii { "." } else { "·" };
+        // A strip between two lanes is hatched all through: areas may hide the rest.
+        let is_strip = self.area.height == 1;
+        if cell.is_hatched && (is_strip || (column + 2 * row).is_multiple_of(4)) {
+            let symbol = match (theme.charset(), is_strip) {
+                (Charset::Ascii, true) => "=",
+                (Charset::Ascii, false) => ",",
+                (_, true) => "╌",
+                (_, false) => "·",
+            };
             return (Symbol::Known(symbol), theme.style(Role::Panic));
         }
         (Symbol::Known(" "), ground(cell.ground))
@@ -358,6 +365,8 @@ impl<'a> Plot<'a> {
             (Charset::Ascii, false) if 4 <= eighths => "#",
             (Charset::Ascii, false) if 0 < eighths => "_",
             (Charset::Ascii, _) => " ",
+            (_, false) if 8 <= eighths && !theme.has_grounds() => "▒",
+            (_, true) if 3 <= eighths && !theme.has_grounds() => "░",
             (_, true) if 3 <= eighths => "▒",
             (_, true) if 1 <= eighths => "▁",
             _ => EIGHTHS[usize::from(eighths.min(8))],
@@ -418,7 +427,7 @@ mod tests {
     #[test]
     fn axes_end_at_round_numbers() {
         for (max, end) in
-            [(0.0, 4.0), (3.9, 4.0), (4.1, 6.0), (545.0, 600.0), (1000.0, 1000.0), (0.3, 4.0)]
+            [(0.0, 4.0), (3.9, 4.0), (4.1, 5.0), (545.0, 600.0), (1000.0, 1000.0), (0.3, 4.0)]
         {
             assert_eq!(Scale::up_to(max, 4.0), Scale::Linear(end), "{max}");
         }
