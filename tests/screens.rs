@@ -108,7 +108,8 @@ impl Dice {
     /// From 0 up to but without 1.
     #[expect(clippy::cast_precision_loss, reason = "53 bits")]
     fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 11) as f64 / (1u64 << 53) as f64
     }
 }
@@ -124,7 +125,8 @@ fn load() -> Vec<(At, Event)> {
     const INTERVAL: Duration = Duration::from_millis(250);
     let mut dice = Dice(7);
     let mut events = Vec::new();
-    for (index, (name, at)) in (0..).zip([("calm", 3_400), ("burst", 23_400), ("silence", 48_400)]) {
+    for (index, (name, at)) in (0..).zip([("calm", 3_400), ("burst", 23_400), ("silence", 48_400)])
+    {
         let at = At::from_millis(at);
         events.push((at, Event::Stage(Stage { index, name: name.to_owned(), at })));
     }
@@ -150,7 +152,9 @@ fn load() -> Vec<(At, Event)> {
         for _ in 0..done as u64 {
             let tail = -(1.0 - dice.next()).ln();
             let queueing = waited * dice.next().sqrt();
-            felt.record(Duration::from_secs_f64(0.1013 + 0.004 * tail + 0.02 * tail.powi(2) * 0.35 + queueing));
+            felt.record(Duration::from_secs_f64(
+                0.1013 + 0.004 * tail + 0.004_4 * tail.powi(2) + queueing,
+            ));
             lag.record(Duration::from_secs_f64(0.000_01 + 0.000_008 * tail));
         }
         let in_flight = (done * 4.0 * 0.108 + backlog).round();
@@ -237,8 +241,13 @@ fn starting() -> Vec<Stamped> {
         remedy: "kubectl create clusterrolebinding …".to_owned(),
         ..Report::connecting("metrics.k8s.io")
     };
-    let reports =
-        [ok("API", 12), ok("watch pods", 31), absent, denied, Report::connecting("activator metrics")];
+    let reports = [
+        ok("API", 12),
+        ok("watch pods", 31),
+        absent,
+        denied,
+        Report::connecting("activator metrics"),
+    ];
     let mut events = vec![(At::ZERO, began(Mode::Run))];
     events.extend(reports.map(|report| (At::from_millis(90), Event::Source(report))));
     stamped(events)
@@ -253,7 +262,8 @@ fn many_services() -> Vec<Stamped> {
     use rampscope::event::cluster::Traffic;
     let mut events = vec![(At::ZERO, began(Mode::Watch))];
     let service = |name: &str, split: &[(&str, u32)], is_ready: bool| {
-        let id = Id { namespace: "default".to_owned(), name: name.to_owned(), uid: name.to_owned() };
+        let id =
+            Id { namespace: "default".to_owned(), name: name.to_owned(), uid: name.to_owned() };
         let ready = Condition {
             status: if is_ready { Status::True } else { Status::False },
             reason: if is_ready { "" } else { "RevisionMissing" }.to_owned(),
@@ -407,14 +417,8 @@ fn frozen_with_a_cursor() {
 fn a_change_of_load_before_it_bites() {
     let mut events = run();
     let at = At::from_secs(MOMENT - 3);
-    let control = Control {
-        by: By::You,
-        what: "set".to_owned(),
-        from: 500.0,
-        to: 545.0,
-        reason: None,
-        at,
-    };
+    let control =
+        Control { by: By::You, what: "set".to_owned(), from: 500.0, to: 545.0, reason: None, at };
     events.push(Stamped { seq: 0, at, event: Event::Control(control) });
     events.sort_by_key(|stamped| stamped.at);
     let (model, mut ui) = scene(&events, MOMENT);
@@ -513,7 +517,8 @@ fn any_event() -> impl Strategy<Value = Event> {
     let generated = load();
     let sent = (0..generated.len()).prop_map(move |idx| generated[idx].1.clone());
     let gone = "[a-z]{1,5}|世界".prop_map(|name| {
-        let id = rampscope::event::cluster::Id { namespace: name.clone(), name, uid: String::new() };
+        let id =
+            rampscope::event::cluster::Id { namespace: name.clone(), name, uid: String::new() };
         Event::Gone(Gone { kind: Kind::Pod, id })
     });
     let control = (0.0..1e7f64, 0.0..1e7f64, 0u64..200).prop_map(|(from, to, secs)| {
@@ -527,7 +532,12 @@ fn any_event() -> impl Strategy<Value = Event> {
         })
     });
     let report = "\\PC{0,60}".prop_map(|text| {
-        let report = Report { state: State::Denied, reason: text.clone(), remedy: text.clone(), ..Report::connecting(text) };
+        let report = Report {
+            state: State::Denied,
+            reason: text.clone(),
+            remedy: text.clone(),
+            ..Report::connecting(text)
+        };
         Event::Source(report)
     });
     prop_oneof![8 => recorded, 4 => sent, 1 => gone, 1 => control, 1 => report]

@@ -202,7 +202,8 @@ impl Moment {
     pub fn values(&self) -> Vec<Value> {
         let (load, pods, scaler) = (&self.load, &self.pods, &self.scaler);
         let traffic = |name, value, unit| Value { name, value, unit, source: "load", age: None };
-        let watch = |name, value| Value { name, value, unit: "pods", source: "watch pods", age: None };
+        let watch =
+            |name, value| Value { name, value, unit: "pods", source: "watch pods", age: None };
         let reading = |name, value, unit| Value {
             name,
             value,
@@ -437,7 +438,9 @@ fn panic_at(
         };
     }
     let spans = scaling.panics.iter();
-    if let Some(span) = spans.rev().find(|it| it.began <= at && at < it.ended.unwrap_or(it.seen + FRESH)) {
+    if let Some(span) =
+        spans.rev().find(|it| it.began <= at && at < it.ended.unwrap_or(it.seen + FRESH))
+    {
         let (origin, since, was_on) = (span.origin, span.began, span.was_on);
         return Panic::On { origin, since, was_on, leaves: None };
     }

@@ -102,8 +102,14 @@ pub fn number(value: f64) -> String {
         format!("{:.0}k", size / 1e3)
     } else if size < 99.95e6 {
         format!("{:.1}M", size / 1e6)
-    } else if size < 1e12 {
+    } else if size < 999.5e6 {
         format!("{:.0}M", size / 1e6)
+    } else if size < 99.95e9 {
+        format!("{:.1}G", size / 1e9)
+    } else if size < 999.5e9 {
+        format!("{:.0}G", size / 1e9)
+    } else if size < 999.5e12 {
+        format!("{:.0}T", size / 1e12)
     } else {
         return if value < 0.0 { "−∞".to_owned() } else { "∞".to_owned() };
     };
@@ -246,7 +252,11 @@ pub fn bytes(bytes: Bytes) -> String {
     for unit in ["B", "KiB", "MiB", "GiB"] {
         if value < 999.5 {
             let is_whole = unit == "B" || 99.5 <= value || value.fract() == 0.0;
-            return if is_whole { format!("{value:.0} {unit}") } else { format!("{value:.1} {unit}") };
+            return if is_whole {
+                format!("{value:.0} {unit}")
+            } else {
+                format!("{value:.1} {unit}")
+            };
         }
         value /= 1024.0;
     }

@@ -180,7 +180,8 @@ impl Default for Theme {
 impl Theme {
     /// A theme from its file.
     pub fn parse(text: &str) -> Result<Self, ThemeError> {
-        let file: File = toml::from_str(text).map_err(|error| ThemeError::Shape(Box::new(error)))?;
+        let file: File =
+            toml::from_str(text).map_err(|error| ThemeError::Shape(Box::new(error)))?;
         let colours = |table: &BTreeMap<Role, String>| {
             table
                 .iter()
@@ -473,6 +474,8 @@ mod tests {
         let missing = night.replace("cursor     = \"#ffffff\"\n", "");
         assert!(matches!(Theme::parse(&missing), Err(ThemeError::Missing { role: Role::Cursor })));
         let wrong = night.replace("#ffffff", "octarine");
-        assert!(matches!(Theme::parse(&wrong), Err(ThemeError::Colour { text }) if text == "octarine"));
+        assert!(
+            matches!(Theme::parse(&wrong), Err(ThemeError::Colour { text }) if text == "octarine")
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! What the person looks at: view, cursor, zoom, selection, and what is being typed.
 //!
 //! Keys change it through `update`; drawing only reads it. What concerns others leaves as a
-//! command.
+//! command. While the view is frozen the loop best draws a copy of the model of that moment: then
+//! every cell stands still; a model that goes on is shown by what its series held then.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -312,7 +313,7 @@ impl Ui {
     pub fn update(&mut self, action: Action, model: &Model) -> Option<Command> {
         match action {
             Action::Pause | Action::Halve | Action::Double if self.session.is_replay => {
-                return self.replay(action);
+                return Some(self.replay(action));
             }
             Action::RateUp
             | Action::RateDown
@@ -328,8 +329,8 @@ impl Ui {
             Action::Freeze => self.freeze(),
             Action::CursorLeft => self.move_cursor(false),
             Action::CursorRight => self.move_cursor(true),
-            Action::ToStart => self.to_start(),
-            Action::ToNow => self.to_now(),
+            Action::ToStart => self.go_to_start(),
+            Action::ToNow => self.go_to_now(),
             Action::ZoomIn => self.zoom = self.zoom.saturating_sub(1),
             Action::ZoomOut => self.zoom = (self.zoom + 1).min(SPANS.len() - 1),
             Action::Snapshot => return Some(Command::Snapshot),
@@ -345,33 +346,30 @@ impl Ui {
             Action::Palette => self.prompt = Some(Prompt::Palette(String::new(), 0)),
             Action::Show(view) => self.show(view),
             Action::Suspend => return Some(Command::Suspend),
-            Action::Interrupt => return Some(Command::Quit),
             Action::Quit if is_loading(model) => self.prompt = Some(Prompt::Quit),
-            Action::Quit => return Some(Command::Quit),
+            Action::Quit | Action::Interrupt => return Some(Command::Quit),
         }
         // A list knows its own length only when it is drawn.
         self.selected = self.selected.min(100_000);
         None
     }
 
-    fn replay(&mut self, action: Action) -> Option<Command> {
+    fn replay(&mut self, action: Action) -> Command {
         let speed = match action {
-            Action::Pause => return Some(Command::Replay(ReplayCommand::PauseOrResume)),
+            Action::Pause => return Command::Replay(ReplayCommand::PauseOrResume),
             Action::Halve => self.session.speed / 2.0,
             _ => self.session.speed * 2.0,
         };
         self.session.speed = speed.clamp(0.25, 64.0);
-        Some(Command::Replay(ReplayCommand::Speed(self.session.speed)))
+        Command::Replay(ReplayCommand::Speed(self.session.speed))
     }
 
     fn freeze(&mut self) {
-        self.frozen = match self.frozen {
-            None => Some(self.clock),
-            Some(_) => {
-                self.cursor = None;
-                None
-            }
-        };
+        if self.frozen.take().is_some() {
+            self.cursor = None;
+        } else {
+            self.frozen = Some(self.clock);
+        }
     }
 
     fn move_cursor(&mut self, is_forward: bool) {
@@ -385,7 +383,7 @@ impl Ui {
         };
     }
 
-    fn to_start(&mut self) {
+    fn go_to_start(&mut self) {
         if self.view.is_list() && self.view != View::Pods {
             self.selected = 0;
         } else {
@@ -393,7 +391,7 @@ impl Ui {
         }
     }
 
-    fn to_now(&mut self) {
+    fn go_to_now(&mut self) {
         if self.view.is_list() && self.view != View::Pods {
             self.selected = 100_000;
         } else {
@@ -502,7 +500,7 @@ impl Ui {
     /// Asks before more than twice the present amount.
     fn change(&mut self, command: LoadCommand, amount: f64, model: &Model) -> Option<Command> {
         let present = self.present(model);
-        if present * 2.0 + 1e-9 < amount && self.limited(amount, model) == amount {
+        if present * 2.0 + 1e-9 < amount && amount <= limited(amount, model) {
             self.prompt = Some(Prompt::Confirm(command, amount));
             return None;
         }
@@ -510,12 +508,12 @@ impl Ui {
     }
 
     fn command(&mut self, command: LoadCommand, amount: f64, model: &Model) -> Option<Command> {
-        let limited = self.limited(amount, model);
-        if limited < amount {
+        let most = limited(amount, model);
+        if most < amount {
             self.tell(format!(
                 "{} is above the limit of {} (--max-rate)",
                 text::rate(amount),
-                text::rate(limited)
+                text::rate(most)
             ));
             return None;
         }
@@ -523,12 +521,6 @@ impl Ui {
             self.wish = Some((self.clock, amount));
         }
         Some(Command::Load(command))
-    }
-
-    #[expect(clippy::unused_self, reason = "the limit may come to depend on the sitting")]
-    fn limited(&self, amount: f64, model: &Model) -> f64 {
-        let max = model.run.began.as_ref().and_then(|began| began.max_rate);
-        max.map_or(amount, |max| amount.min(max))
     }
 
     fn prompted(&mut self, prompt: Prompt, key: KeyEvent, model: &Model) -> Option<Command> {
@@ -539,18 +531,13 @@ impl Ui {
             return None;
         }
         match prompt {
-            Prompt::Rate(mut typed) => match key.code {
-                KeyCode::Enter => match typed.trim().parse::<f64>() {
-                    Ok(amount) if amount.is_finite() && 0.0 <= amount => {
-                        return self.change(LoadCommand::Set(amount), amount, model);
-                    }
-                    _ => self.tell(format!("{typed:?} is not an amount of load")),
-                },
-                _ => {
-                    edit(&mut typed, key, |c| c.is_ascii_digit() || c == '.');
-                    self.prompt = Some(Prompt::Rate(typed));
-                }
-            },
+            Prompt::Rate(typed) if key.code == KeyCode::Enter => {
+                return self.typed_rate(&typed, model);
+            }
+            Prompt::Rate(mut typed) => {
+                edit(&mut typed, key, |c| c.is_ascii_digit() || c == '.');
+                self.prompt = Some(Prompt::Rate(typed));
+            }
             Prompt::Note(about, mut typed) => match key.code {
                 KeyCode::Enter if typed.trim().is_empty() => {}
                 KeyCode::Enter => return Some(Command::Note { about, text: typed }),
@@ -559,14 +546,12 @@ impl Ui {
                     self.prompt = Some(Prompt::Note(about, typed));
                 }
             },
-            Prompt::Filter(mut typed) => match key.code {
-                KeyCode::Enter => self.filter = typed,
-                _ => {
-                    edit(&mut typed, key, |_| true);
-                    self.selected = 0;
-                    self.prompt = Some(Prompt::Filter(typed));
-                }
-            },
+            Prompt::Filter(typed) if key.code == KeyCode::Enter => self.filter = typed,
+            Prompt::Filter(mut typed) => {
+                edit(&mut typed, key, |_| true);
+                self.selected = 0;
+                self.prompt = Some(Prompt::Filter(typed));
+            }
             Prompt::Palette(typed, selected) => return self.palette(typed, selected, key, model),
             Prompt::Confirm(command, amount) => {
                 if key.code == KeyCode::Enter {
@@ -581,6 +566,18 @@ impl Ui {
             },
         }
         None
+    }
+
+    fn typed_rate(&mut self, typed: &str, model: &Model) -> Option<Command> {
+        match typed.trim().parse::<f64>() {
+            Ok(amount) if amount.is_finite() && 0.0 <= amount => {
+                self.change(LoadCommand::Set(amount), amount, model)
+            }
+            _ => {
+                self.tell(format!("{typed:?} is not an amount of load"));
+                None
+            }
+        }
     }
 
     fn palette(
@@ -626,6 +623,12 @@ pub fn matches(typed: &str) -> Vec<Action> {
     found
 }
 
+/// An amount of load within `--max-rate`.
+fn limited(amount: f64, model: &Model) -> f64 {
+    let max = model.run.began.as_ref().and_then(|began| began.max_rate);
+    max.map_or(amount, |max| amount.min(max))
+}
+
 /// Whether leaving would stop a load.
 fn is_loading(model: &Model) -> bool {
     model.run.executor() != Executor::None
@@ -647,5 +650,212 @@ fn edit(typed: &mut String, key: KeyEvent, is_fit: impl Fn(char) -> bool) {
             typed.push(c);
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Event;
+    use crate::event::Stamped;
+    use crate::event::run::Began;
+    use crate::event::run::By;
+    use crate::event::run::Control;
+    use crate::event::run::Mode;
+    use crate::event::traffic::Interval;
+    use crate::units::Anchor;
+    use crate::units::UnixMicros;
+
+    /// A run that sends `target` a second, at most 1000.
+    fn model(executor: Executor, target: f64) -> Model {
+        let began = Began {
+            name: "test".to_owned(),
+            version: "0".to_owned(),
+            anchor: Anchor(UnixMicros(0)),
+            mode: Mode::Run,
+            context: None,
+            namespace: None,
+            service: None,
+            stages: Vec::new(),
+            executor,
+            max_rate: Some(1000.0),
+            max_in_flight: None,
+            checks: Vec::new(),
+            read_only: false,
+        };
+        let lasted = Duration::from_secs(1);
+        let interval = Interval { target, lasted, ..Interval::default() };
+        let mut model = Model::default();
+        for event in [Event::Began(Box::new(began)), Event::Traffic(Box::new(interval))] {
+            model.apply(&Stamped { seq: 0, at: At::ZERO, event });
+        }
+        model
+    }
+
+    fn ui() -> Ui {
+        Ui::new(Session::default())
+    }
+
+    fn press(ui: &mut Ui, keys: &str, model: &Model) -> Option<Command> {
+        let mut command = None;
+        for c in keys.chars() {
+            let code = match c {
+                '\n' => KeyCode::Enter,
+                '\x1b' => KeyCode::Esc,
+                c => KeyCode::Char(c),
+            };
+            command = ui.key(KeyEvent::new(code, KeyModifiers::NONE), model);
+        }
+        command
+    }
+
+    const fn set(amount: f64) -> Option<Command> {
+        Some(Command::Load(LoadCommand::Set(amount)))
+    }
+
+    #[test]
+    fn keys_change_the_load_as_the_table_says() {
+        for (keys, command) in [
+            ("+", set(110.0)),
+            ("-", set(90.0)),
+            ("[", set(50.0)),
+            ("]", set(200.0)),
+            ("0", set(0.0)),
+            ("=150\n", set(150.0)),
+            ("=150\x1b", None),
+            ("=\n", None),
+            ("u", Some(Command::Load(LoadCommand::Undo))),
+            ("h", Some(Command::Load(LoadCommand::Hold))),
+            ("n", Some(Command::Load(LoadCommand::Next))),
+            ("p", Some(Command::Load(LoadCommand::Pause))),
+        ] {
+            let command_of_users = press(&mut ui(), keys, &model(Executor::Closed, 100.0));
+            assert_eq!(press(&mut ui(), keys, &model(Executor::Open, 100.0)), command, "{keys:?}");
+            assert_eq!(command_of_users, command, "{keys:?} with users");
+            assert_eq!(press(&mut ui(), keys, &model(Executor::None, 0.0)), None, "{keys:?}");
+        }
+        assert_eq!(press(&mut ui(), "+", &model(Executor::Open, 3.0)), set(4.0), "at least one");
+        assert_eq!(press(&mut ui(), "-", &model(Executor::Open, 0.5)), set(0.0), "not below none");
+    }
+
+    #[test]
+    fn more_than_twice_the_present_asks_once() {
+        let model = model(Executor::Open, 100.0);
+        let mut ui = ui();
+        assert_eq!(press(&mut ui, "=201\n", &model), None);
+        assert_eq!(ui.prompt(), Some(&Prompt::Confirm(LoadCommand::Set(201.0), 201.0)));
+        assert_eq!(ui.ghost(), Some(201.0), "and shows what would come");
+        assert_eq!(press(&mut ui, "\n", &model), set(201.0));
+        assert_eq!(press(&mut self::ui(), "b\n", &model), Some(Command::Load(LoadCommand::Burst)));
+        assert_eq!(press(&mut self::ui(), "bx\n", &model), None, "another key leaves it");
+    }
+
+    #[test]
+    fn nothing_goes_above_the_limit() {
+        let model = model(Executor::Open, 600.0);
+        for keys in ["]", "=1001\n", "b", "b\n"] {
+            let mut ui = ui();
+            assert_eq!(press(&mut ui, keys, &model), None, "{keys:?}");
+            assert!(ui.message().is_some_and(|message| message.contains("1000")), "{keys:?}");
+        }
+    }
+
+    #[test]
+    fn steps_add_up_before_the_first_is_answered() {
+        let mut model = model(Executor::Open, 100.0);
+        let mut ui = ui();
+        ui.set_now(At::from_secs(1));
+        assert_eq!(press(&mut ui, "]]", &model), set(400.0));
+        let at = At::from_secs(2);
+        let control = Control {
+            by: By::Safety,
+            what: "hold".to_owned(),
+            from: 400.0,
+            to: 100.0,
+            reason: None,
+            at,
+        };
+        model.apply(&Stamped { seq: 1, at, event: Event::Control(control) });
+        assert_eq!(press(&mut ui, "]", &model), set(200.0), "what came since counts");
+    }
+
+    #[test]
+    fn the_view_freezes_and_thaws() {
+        let model = Model::default();
+        let mut ui = ui();
+        ui.set_now(At::from_secs(100));
+        press(&mut ui, " ", &model);
+        ui.set_now(At::from_secs(112));
+        assert_eq!((ui.now(), ui.behind()), (At::from_secs(100), Some(Duration::from_secs(12))));
+        ui.update(Action::CursorLeft, &model);
+        assert!(ui.moment() < At::from_secs(100));
+        press(&mut ui, " ", &model);
+        assert_eq!((ui.now(), ui.cursor(), ui.behind()), (At::from_secs(112), None, None));
+    }
+
+    #[test]
+    fn the_cursor_stays_between_the_beginning_and_now() {
+        let model = Model::default();
+        let mut ui = ui();
+        ui.set_now(At::from_secs(2));
+        ui.update(Action::CursorRight, &model);
+        assert_eq!(ui.cursor(), None);
+        for _ in 0..50 {
+            ui.update(Action::CursorLeft, &model);
+        }
+        assert_eq!(ui.cursor(), Some(At::ZERO));
+        ui.update(Action::ToNow, &model);
+        assert_eq!(ui.moment(), At::from_secs(2));
+    }
+
+    #[test]
+    fn leaving_asks_while_load_runs() {
+        let running = model(Executor::Open, 100.0);
+        assert_eq!(press(&mut ui(), "q", &running), None);
+        assert_eq!(press(&mut ui(), "qs", &running), Some(Command::Quit));
+        assert_eq!(press(&mut ui(), "ql", &running), Some(Command::Detach));
+        assert_eq!(press(&mut ui(), "q\x1b", &running), None);
+        assert_eq!(press(&mut ui(), "q", &Model::default()), Some(Command::Quit));
+        let stop = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
+        let mut ui = ui();
+        press(&mut ui, "=12", &running);
+        assert_eq!(ui.key(stop, &running), Some(Command::Quit), "also while typing");
+    }
+
+    #[test]
+    fn everything_can_be_found_by_its_name() {
+        for action in Action::ALL {
+            assert!(matches(action.name()).contains(&action), "{action:?}");
+        }
+        assert_eq!(matches("snap").first(), Some(&Action::Snapshot));
+        let model = Model::default();
+        let mut ui = ui();
+        press(&mut ui, ":sourc\n", &model);
+        assert_eq!(ui.view(), View::Sources);
+        assert_eq!(press(&mut ui, ":snap\n", &model), Some(Command::Snapshot));
+    }
+
+    #[test]
+    fn a_note_is_about_the_moment_looked_at() {
+        let mut ui = ui();
+        ui.set_now(At::from_secs(7));
+        let command = press(&mut ui, "mdeploy\n", &Model::default());
+        let note = Command::Note { about: At::from_secs(7), text: "deploy".to_owned() };
+        assert_eq!(command, Some(note));
+        assert_eq!(press(&mut ui, "m \n", &Model::default()), None, "an empty one is none");
+    }
+
+    #[test]
+    fn a_replay_is_steered_with_the_keys_of_the_load() {
+        let session = Session { is_replay: true, speed: 1.0, ..Session::default() };
+        let mut ui = Ui::new(session);
+        let model = model(Executor::Open, 100.0);
+        let replay = |command| Some(Command::Replay(command));
+        assert_eq!(press(&mut ui, "p", &model), replay(ReplayCommand::PauseOrResume));
+        assert_eq!(press(&mut ui, "]", &model), replay(ReplayCommand::Speed(2.0)));
+        assert_eq!(press(&mut ui, "+", &model), None);
+        ui.set_now(At::from_secs(60));
+        press(&mut ui, "g", &model);
+        assert_eq!(press(&mut ui, "\n", &model), replay(ReplayCommand::Seek(At::ZERO)));
     }
 }

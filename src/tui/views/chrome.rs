@@ -45,7 +45,11 @@ fn title<'a>(theme: &Theme, scene: &Scene<'a>, width: u16) -> Vec<Span<'a>> {
     if scene.ui.view() != View::Overview {
         spans.push(theme.strong(Role::Load, format!("  {}", scene.ui.view().name())));
     }
+    // A list of all services is about none of them.
     let Some(revision) = &scene.moment.revision else { return spans };
+    if scene.ui.view() == View::Services {
+        return spans;
+    }
     spans.push(theme.span(Role::Text, format!("  {}", revision.name)));
     if width < 80 {
         return spans;
@@ -97,10 +101,9 @@ fn stage<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
         spans.push(theme.span(Role::Accent, format!(" {}", "━".repeat(n_done))));
         spans.push(theme.span(Role::Border, "─".repeat(n_left)));
         let digits = secs.to_string().len();
-        spans.push(theme.span(
-            Role::Text,
-            format!(" {:>digits$}/{secs} s", elapsed.as_secs().min(secs)),
-        ));
+        spans.push(
+            theme.span(Role::Text, format!(" {:>digits$}/{secs} s", elapsed.as_secs().min(secs))),
+        );
     }
     spans
 }
@@ -150,7 +153,8 @@ pub fn footer(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let has_load = moment::has_load(scene.model);
     let hints = scene.ui.keymap().hints(scene.ui.view(), has_load, scene.ui.session().is_replay);
     // Help and quit are always offered; of the others as many as fit.
-    let width = |hint: &crate::tui::keymap::Hint| text::width(hint.keys) + text::width(hint.word) + 3;
+    let width =
+        |hint: &crate::tui::keymap::Hint| text::width(hint.keys) + text::width(hint.word) + 3;
     let n_last = 2;
     let (first, last) = hints.split_at(hints.len() - n_last);
     let mut left = usize::from(room.width).saturating_sub(last.iter().map(width).sum());
@@ -160,10 +164,7 @@ pub fn footer(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         fits
     });
     let spans = fitting.chain(last).flat_map(|hint| {
-        [
-            theme.strong(Role::Accent, hint.keys),
-            theme.span(Role::Dim, format!(" {}  ", hint.word)),
-        ]
+        [theme.strong(Role::Accent, hint.keys), theme.span(Role::Dim, format!(" {}  ", hint.word))]
     });
     canvas.line(room, 0, spans);
 }
@@ -231,8 +232,7 @@ fn palette(canvas: &mut Canvas<'_>, area: Rect, typed: &str, selected: usize) {
     canvas.line(inside, 0, prompt);
     let first = crate::tui::widgets::table::first_row(selected, matches.len(), PALETTE_ROWS);
     let keymap = crate::tui::keymap::Keymap::default();
-    for (row, (idx, action)) in
-        (1..).zip(matches.iter().enumerate().skip(first).take(PALETTE_ROWS))
+    for (row, (idx, action)) in (1..).zip(matches.iter().enumerate().skip(first).take(PALETTE_ROWS))
     {
         let name = text::left(action.name(), 15);
         let name = if idx == selected {

@@ -166,9 +166,11 @@ fn panic_letters(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, cells: 
         let x = area.x + u16::try_from(band.start).unwrap_or(0);
         let width = u16::try_from(band.len()).unwrap_or(0);
         let word = if 7 <= width { "P panic" } else { "P" };
-        canvas.line(Rect { x, width, height: 1, ..area }, 0, [canvas
-            .theme
-            .strong(Role::Panic, word)]);
+        canvas.line(
+            Rect { x, width, height: 1, ..area },
+            0,
+            [canvas.theme.strong(Role::Panic, word)],
+        );
     }
 }
 
@@ -187,9 +189,7 @@ fn marks(scene: &Scene<'_>) -> Vec<axis::Mark> {
         .filter(|it| it.at <= now)
         .map(|it| match &it.what {
             MarkKind::Stage(name) => mark(it.at, "▾", text::head(name, 16), Role::Text),
-            MarkKind::Control(control) => {
-                mark(it.at, "▾", text::rate(control.to), Role::Accent)
-            }
+            MarkKind::Control(control) => mark(it.at, "▾", text::rate(control.to), Role::Accent),
             MarkKind::Note(note) => mark(it.at, "◆", text::head(note, 12), Role::Load),
             MarkKind::Config(name) => mark(it.at, "◆", text::head(name, 18), Role::Warn),
         })
@@ -245,14 +245,11 @@ impl Drawing<'_> {
             Lane::Cpu => self.cpu(canvas),
         };
         self.labels(canvas, area, name, scale);
-        let legend = Rect {
-            x: self.place.right() + 1,
-            width: legend_width.saturating_sub(2),
-            ..self.place
-        };
+        let legend =
+            Rect { x: self.place.right() + 1, width: legend_width.saturating_sub(2), ..self.place };
         if 0 < legend_width {
-            for (row, (key, is_area, name, value)) in (0..).zip(legends) {
-                legend_row(canvas, legend, row, (key, is_area), name, &value);
+            for (row, line) in (0..).zip(legends) {
+                legend_row(canvas, legend, row, &line);
             }
         }
     }
@@ -347,7 +344,7 @@ impl Drawing<'_> {
             (DONE, true, "done", rate(load.done)),
         ];
         if let Some(rate) = self.rate_of_panic() {
-            legends.push((AT_PANIC, false, "P near", text::rate(rate)));
+            legends.push((AT_PANIC, false, "P above", text::rate(rate)));
         }
         ("req/s", scale, legends)
     }
@@ -355,9 +352,7 @@ impl Drawing<'_> {
     fn is_limited(&self, column: usize) -> bool {
         let (from, to) = (self.cells.edge(column), self.cells.edge(column + 1));
         let limited = self.scene.model.traffic.limited.iter().rev();
-        limited
-            .take_while(|it| from < it.ended)
-            .any(|it| it.began < to && from < it.ended)
+        limited.take_while(|it| from < it.ended).any(|it| it.began < to && from < it.ended)
     }
 
     /// The rate to come: what is being asked for, else what is held, else what the plan says.
@@ -519,7 +514,9 @@ impl Drawing<'_> {
     fn concurrency(&self, canvas: &mut Canvas<'_>) -> (&'static str, Scale, Vec<Legend>) {
         let scaler = &self.scene.moment.scaler;
         let name = if scaler.metric == Metric::Rps { "rps" } else { "conc" };
-        let Some(scaling) = scaling(self.scene) else { return (name, Scale::Linear(10.0), Vec::new()) };
+        let Some(scaling) = scaling(self.scene) else {
+            return (name, Scale::Linear(10.0), Vec::new());
+        };
         let hold = Some(FRESH);
         let (panic, stable) = (self.dots(&scaling.panic, hold), self.dots(&scaling.stable, hold));
         let enters = self.dots(&scaling.enters, hold);
@@ -556,18 +553,12 @@ impl Drawing<'_> {
     }
 }
 
-fn legend_row(
-    canvas: &mut Canvas<'_>,
-    area: Rect,
-    row: u16,
-    (ink, is_area): (Ink, bool),
-    name: &str,
-    value: &str,
-) {
+fn legend_row(canvas: &mut Canvas<'_>, area: Rect, row: u16, (ink, is_area, name, value): &Legend) {
     let theme = canvas.theme;
-    let key = match (theme.charset(), is_area, ink.dash) {
+    let key = match (theme.charset(), *is_area, ink.dash) {
         (Charset::Ascii, ..) => ink.mark.to_string().repeat(2),
-        (_, true, _) if ink.role == Role::Starting => "▒▒".to_owned(),
+        (_, true, _) if ink.role == Role::Starting && !theme.has_grounds() => "░░".to_owned(),
+        (_, true, _) if ink.role == Role::Starting || !theme.has_grounds() => "▒▒".to_owned(),
         (_, true, _) => "██".to_owned(),
         (_, false, Dash::Solid) if ink.mark == ' ' => "  ".to_owned(),
         (_, false, Dash::Solid) => "━━".to_owned(),
@@ -575,7 +566,7 @@ fn legend_row(
         (_, false, Dash::Dashed) => "╌╌".to_owned(),
     };
     let width = usize::from(area.width).saturating_sub(text::width(name) + 3);
-    let key = if is_area && theme.charset() != Charset::Ascii {
+    let key = if *is_area && theme.charset() != Charset::Ascii {
         let share = if ink.role == Role::Starting { 0.35 } else { 0.5 };
         Span::styled(key, ratatui::style::Style::new().fg(theme.fill(ink.role, share)))
     } else {

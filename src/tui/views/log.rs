@@ -49,12 +49,8 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let theme = canvas.theme;
     let filter = scene.ui.filter().to_lowercase();
     let now = scene.ui.now();
-    let matching: Vec<&Happening> = scene
-        .model
-        .happenings
-        .iter()
-        .filter(|it| it.at <= now && matches(it, &filter))
-        .collect();
+    let matching: Vec<&Happening> =
+        scene.model.happenings.iter().filter(|it| it.at <= now && matches(it, &filter)).collect();
     let forgotten = scene.model.happenings.n_forgotten();
     let mut title = vec![
         theme.strong(Role::Load, "what happened"),

@@ -55,7 +55,7 @@ fn rows<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Vec<Span<'a>>> {
         for (label, value, role) in cells {
             let role = if value == text::UNKNOWN { Role::Dim } else { role };
             spans.push(theme.strong(role, text::right(&value, 7)));
-            spans.push(theme.span(Role::Dim, text::left(&format!(" {label}"), 10)));
+            spans.push(theme.span(Role::Dim, text::left(&format!(" {label}"), 9)));
         }
         spans
     };
@@ -89,7 +89,7 @@ fn rows<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Vec<Span<'a>>> {
                 [
                     ("offered", rate(load.offered), Role::Desired),
                     ("done", rate(load.done), Role::Load),
-                    ("in flight", rate(load.in_flight), Role::Text),
+                    ("flight", rate(load.in_flight), Role::Text),
                 ],
             ),
             row(

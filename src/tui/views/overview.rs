@@ -21,7 +21,7 @@ use super::why;
 /// Rows of the panels with their frames.
 const PANELS: u16 = 6;
 /// Cells of the decision beside the lanes.
-const DECISION: u16 = 50;
+const DECISION: u16 = 54;
 
 /// Draws what fits: panels or lines, the sentence, lanes, table and events.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
@@ -49,11 +49,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     };
     canvas.wrap(sentence, why::sentence(canvas.theme, scene));
     let top = top + n_rows;
-    let rest = Rect {
-        y: area.y + top,
-        height: area.height.saturating_sub(top),
-        ..area
-    };
+    let rest = Rect { y: area.y + top, height: area.height.saturating_sub(top), ..area };
     if !start::has_data(scene.model) {
         start::draw(canvas, rest, scene);
         return;

@@ -186,8 +186,15 @@ fn seen(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
             field(theme, "proxied ", number(proxied), " /s", Role::Text),
         ],
     );
-    row(canvas, inside, 1, vec![field(theme, "in pods ", number(concurrency), "", Role::Text),
-        field(theme, "in activ", number(scaler.in_activator), "", Role::Text)]);
+    row(
+        canvas,
+        inside,
+        1,
+        vec![
+            field(theme, "in pods ", number(concurrency), "", Role::Text),
+            field(theme, "in activ", number(scaler.in_activator), "", Role::Text),
+        ],
+    );
     row(
         canvas,
         inside,
@@ -239,15 +246,22 @@ pub fn pods(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     );
     let memory = pods.memory.map_or_else(|| text::UNKNOWN.to_owned(), text::bytes);
     let age = pods.usage_age.map_or_else(|| text::UNKNOWN.to_owned(), text::span);
-    let stale = if pods.usage_age.is_some_and(|age| 60 < age.as_secs()) { Role::Dim } else { Role::Text };
+    let stale =
+        if pods.usage_age.is_some_and(|age| 60 < age.as_secs()) { Role::Dim } else { Role::Text };
     row(
         canvas,
         inside,
         2,
         vec![
-            field(theme, "cpu", (text::or_unknown(pods.cpu, |cpu| format!("{cpu:.2}")), 6), "", stale),
+            field(
+                theme,
+                "cpu",
+                (text::or_unknown(pods.cpu, |cpu| format!("{cpu:.2}")), 6),
+                "",
+                stale,
+            ),
             field(theme, "mem", (memory, 8), "", stale),
-            field(theme, "old", (age, 6), "", Role::Dim),
+            field(theme, "age", (age, 6), "", Role::Dim),
         ],
     );
     let took = |took: Option<std::time::Duration>| {
@@ -318,10 +332,7 @@ pub fn outlook<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
     match &scene.moment.scaler.panic {
         Panic::On { leaves: Some(leaves), .. } => vec![
             theme.span(Role::Dim, "leaves in ≥ "),
-            theme.strong(
-                Role::Text,
-                text::right(&text::span(leaves.since(scene.moment.at)), 4),
-            ),
+            theme.strong(Role::Text, text::right(&text::span(leaves.since(scene.moment.at)), 4)),
         ],
         Panic::Unknown(reason) => vec![theme.span(Role::Warn, format!(" {reason}"))],
         _ => Vec::new(),
@@ -332,7 +343,8 @@ pub fn outlook<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
 pub fn autoscaler(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let theme = canvas.theme;
     let scaler = &scene.moment.scaler;
-    let class = if scaler.class.is_empty() { String::new() } else { format!("{} · ", scaler.class) };
+    let class =
+        if scaler.class.is_empty() { String::new() } else { format!("{} · ", scaler.class) };
     let title = vec![
         theme.strong(Role::Accent, "AUTOSCALER"),
         theme.span(Role::Dim, format!(" {class}{}", origin(scene))),

@@ -23,7 +23,7 @@ const fn column(title: &'static str, width: u16, is_number: bool) -> Column {
     Column { title, width, is_number }
 }
 
-const COLUMNS: [Column; 8] = [
+const COLUMNS: [Column; 9] = [
     column("NAME", 7, false),
     column("STATE", 10, false),
     column("AGE", 4, true),
@@ -32,6 +32,7 @@ const COLUMNS: [Column; 8] = [
     column("CPU", 5, true),
     column("MEM", 6, true),
     column("START", 6, true),
+    column("NODE", 16, false),
 ];
 
 /// The pods of the revision that were there at the moment looked at, with their state then.
@@ -93,7 +94,7 @@ pub fn table(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
             let is_present = scene.moment.is_present;
             let stat = life.queue_proxy.as_ref().and_then(|it| it.stat).filter(|_| is_present);
             let usage = life.usage_at(at, anchor).filter(|_| is_present);
-            let start = start_of(life);
+            let took = start_of(life);
             let number = |value: Option<f64>| {
                 let role = if value.is_some() { Role::Text } else { Role::Dim };
                 (role, text::or_unknown(value, text::number))
@@ -106,7 +107,8 @@ pub fn table(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
                 number(stat.map(|stat| stat.request_count)),
                 (Role::Text, usage.map_or_else(unknown, |(cpu, _, _)| cpu.to_string())),
                 (Role::Text, usage.map_or_else(unknown, |(_, memory, _)| memory.to_string())),
-                (Role::Dim, start.map_or_else(unknown, text::seconds)),
+                (Role::Dim, took.map_or_else(unknown, text::seconds)),
+                (Role::Dim, life.pod.node.clone()),
             ]
         })
         .collect();

@@ -34,7 +34,10 @@ const COLUMNS: [Column; 7] = [
 pub fn shown(model: &Model, ui: &Ui) -> Vec<Name> {
     let filter = ui.filter();
     let services = model.cluster.services.keys();
-    services.filter(|it| it.name.contains(filter) || it.namespace.contains(filter)).cloned().collect()
+    services
+        .filter(|it| it.name.contains(filter) || it.namespace.contains(filter))
+        .cloned()
+        .collect()
 }
 
 /// A line a service; Enter opens the selected one.

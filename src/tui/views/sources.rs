@@ -58,13 +58,19 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         sources.iter().filter(|source| !source.report.reason.is_empty()).collect();
     let wanted = u16::try_from(troubled.len() * 3).unwrap_or(u16::MAX).min(inside.height / 2);
     let table_area = Rect { height: inside.height - wanted, ..inside };
-    table::draw(canvas, table_area, &COLUMNS, &rows, Some(scene.ui.selected()).filter(|_| {
-        table_area.height <= u16::try_from(rows.len()).unwrap_or(u16::MAX)
-    }));
+    table::draw(
+        canvas,
+        table_area,
+        &COLUMNS,
+        &rows,
+        Some(scene.ui.selected())
+            .filter(|_| table_area.height <= u16::try_from(rows.len()).unwrap_or(u16::MAX)),
+    );
     if rows.is_empty() {
         canvas.text(inside, 1, Role::Dim, "no source has been started yet");
     }
-    let notes_y = table_area.y + (u16::try_from(rows.len()).unwrap_or(0) + 2).min(table_area.height);
+    let notes_y =
+        table_area.y + (u16::try_from(rows.len()).unwrap_or(0) + 2).min(table_area.height);
     let notes = Rect { y: notes_y, height: inside.bottom().saturating_sub(notes_y), ..inside };
     let mut row = 0;
     for source in troubled {

@@ -50,9 +50,11 @@ fn whole(value: f64) -> Option<u32> {
 
 /// Where the averages cannot be read: why not, and what mends it.
 fn unknown<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
-    let troubled = scene.model.sources.iter().find(|it| {
-        it.report.source.contains("autoscaler") && !it.report.reason.is_empty()
-    });
+    let troubled = scene
+        .model
+        .sources
+        .iter()
+        .find(|it| it.report.source.contains("autoscaler") && !it.report.reason.is_empty());
     let Some(source) = troubled else {
         return vec![theme.span(Role::Dim, "why: no word of the autoscaler's averages yet")];
     };

@@ -161,15 +161,13 @@ impl<'a> Plot<'a> {
     pub fn band(&mut self, columns: std::ops::Range<usize>) {
         let has_grounds = self.theme.has_grounds();
         let ground = self.theme.colour(Role::Band);
-        for row in 0..usize::from(self.area.height) {
-            for column in columns.clone() {
-                if let Some(cell) = self.cell(column, row) {
-                    if has_grounds {
-                        cell.ground = Some(ground);
-                    } else {
-                        cell.is_hatched = true;
-                    }
-                }
+        let height = usize::from(self.area.height);
+        let places = columns.flat_map(|column| (0..height).map(move |row| (column, row)));
+        for (column, row) in places {
+            let Some(cell) = self.cell(column, row) else { continue };
+            cell.is_hatched = !has_grounds;
+            if has_grounds {
+                cell.ground = Some(ground);
             }
         }
     }
@@ -193,16 +191,12 @@ impl<'a> Plot<'a> {
             let back = self.theme.fill(role, share);
             for row in 0..height {
                 let filled = eighths.saturating_sub((height - 1 - row) * 8).min(8) as u8;
-                if 0 < filled
-                    && let Some(cell) = self.cell(column, row)
-                    && cell.fill.is_none_or(|(known, _)| known < filled)
-                {
+                let Some(cell) = self.cell(column, row).filter(|_| 0 < filled) else { continue };
+                match cell.fill {
                     // An area drawn before lies in front of this one.
-                    if cell.fill.is_some() {
-                        cell.ground = Some(back);
-                    } else {
-                        cell.fill = Some((filled, fill));
-                    }
+                    Some((front, _)) if front < filled => cell.ground = Some(back),
+                    Some(_) => {}
+                    None => cell.fill = Some((filled, fill)),
                 }
             }
         }
@@ -293,9 +287,8 @@ impl<'a> Plot<'a> {
 
     fn look(&self, cell: &Cell, column: usize, row: usize) -> (Symbol, Style) {
         let theme = self.theme;
-        let ground = |colour: Option<Color>| {
-            colour.map_or(Style::new(), |colour| Style::new().bg(colour))
-        };
+        let ground =
+            |colour: Option<Color>| colour.map_or(Style::new(), |colour| Style::new().bg(colour));
         if cell.dots != 0
             && let Some(ink) = cell.ink
         {
@@ -386,8 +379,7 @@ impl<'a> Plot<'a> {
             }
             return (Symbol::Known("▀"), Style::new().fg(colour(upper)).bg(colour(lower)));
         }
-        let shades =
-            if theme.charset() == Charset::Ascii { SHADES_ASCII } else { SHADES };
+        let shades = if theme.charset() == Charset::Ascii { SHADES_ASCII } else { SHADES };
         let step = usize::from(upper.max(lower)).min(SHADES.len() - 1);
         (Symbol::Known(shades[step]), theme.style(Role::Load))
     }
