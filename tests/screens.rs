@@ -19,7 +19,6 @@ use rampscope::event::Event;
 use rampscope::event::Stamped;
 use rampscope::event::cluster::Gone;
 use rampscope::event::cluster::Kind;
-use rampscope::event::cluster::Name;
 use rampscope::event::cluster::Object;
 use rampscope::event::run::Began;
 use rampscope::event::run::By;
@@ -115,12 +114,7 @@ impl Dice {
 }
 
 /// The load that the recording met: 40 a second from the third second on, 545 for twenty-five.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "small numbers"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers")]
 fn load() -> Vec<(At, Event)> {
     const INTERVAL: Duration = Duration::from_millis(250);
     let mut dice = Dice(7);
@@ -576,9 +570,59 @@ proptest! {
     }
 }
 
+/// A terminal that only counts what is written to it.
+#[derive(Debug, Clone, Default)]
+struct Counter(std::rc::Rc<std::cell::Cell<usize>>);
+
+impl std::io::Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.set(self.0.get() + bytes.len());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Bytes written in each second at ten frames a second over the whole run.
+fn bytes_by_second(theme: &Theme, size: (u16, u16)) -> Vec<usize> {
+    use ratatui::Terminal;
+    use ratatui::TerminalOptions;
+    use ratatui::Viewport;
+    use ratatui::backend::CrosstermBackend;
+    let counter = Counter::default();
+    let options = TerminalOptions { viewport: Viewport::Fixed(Rect::new(0, 0, size.0, size.1)) };
+    let backend = CrosstermBackend::new(counter.clone());
+    let mut terminal = Terminal::with_options(backend, options).unwrap();
+    let events = run();
+    let mut rest = events.iter().peekable();
+    let mut model = Model::default();
+    let mut ui = Ui::new(Session { is_recording: true, ..Session::default() });
+    let mut seconds = Vec::new();
+    for second in 0..70u64 {
+        let before = counter.0.get();
+        for tenth in 0..10 {
+            let now = At::from_millis(second * 1000 + tenth * 100);
+            while let Some(stamped) = rest.next_if(|stamped| stamped.at <= now) {
+                model.apply(stamped);
+            }
+            ui.set_now(now);
+            terminal.draw(|frame| rampscope::tui::draw(&model, &ui, theme, frame)).unwrap();
+        }
+        seconds.push(counter.0.get() - before);
+    }
+    seconds
+}
+
 #[test]
-fn pods_of_another_revision_are_not_shown() {
-    let (model, _) = scene(&run(), MOMENT);
-    let other = Name { namespace: "default".to_owned(), name: "other-00001".to_owned() };
-    assert_eq!(model.cluster.pods_of(&other).count(), 0);
+fn a_slow_line_carries_the_screen() {
+    // True colours cost most.
+    let seconds = bytes_by_second(&night(), (120, 40));
+    // The first frame paints all; after it the budget holds.
+    let after = &seconds[1..];
+    let mean = after.iter().sum::<usize>() / after.len();
+    let most = after.iter().max().copied().unwrap_or(0);
+    assert!(mean < 4096, "{mean} bytes a second");
+    assert!(most < 16_384, "{most} bytes in a second");
 }

@@ -402,6 +402,7 @@ mod tests {
 
     const INK: Ink = Ink { role: Role::Load, dash: Dash::Solid, mark: '*' };
 
+    #[expect(clippy::unnecessary_wraps, reason = "as a line takes it")]
     fn column(value: f64) -> Option<Column> {
         Some(Column { min: value, max: value, last: value })
     }
