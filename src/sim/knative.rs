@@ -11,18 +11,16 @@ use serde_json::json;
 
 use crate::kpa::Mode;
 use crate::kpa::reconcile::Status as AutoscalerStatus;
-use crate::sim::conditions;
-use crate::sim::conditions::Condition;
 use crate::sim::kubelet;
 use crate::sim::objects::AUTOSCALING;
 use crate::sim::objects::Parts;
 use crate::sim::objects::SERVING;
-use crate::sim::plane::Share;
 use crate::sim::replicas;
 use crate::sim::resources;
 use crate::sim::revision::Identity;
 use crate::sim::revision::Key;
 use crate::sim::revision::Revision;
+use crate::sim::routes;
 use crate::sim::scaler;
 use crate::sim::spec::SimService;
 use crate::sim::status::Status;
@@ -30,6 +28,7 @@ use crate::sim::store::meta_text;
 use crate::sim::store::owner_reference;
 use crate::sim::world::Deployed;
 use crate::sim::world::World;
+use crate::units::Millicores;
 use crate::units::Quantity;
 
 /// The Knative Service that a spec describes.
@@ -49,7 +48,7 @@ pub(crate) fn service_object(service: &SimService) -> Value {
                     "name": "user-container", "image": "registry.sim.test/app:v1",
                     "resources": {
                         "requests": { "cpu": "50m", "memory": "32Mi" },
-                        "limits": { "cpu": service.cpu_limit.to_string(), "memory": "128Mi" },
+                        "limits": { "cpu": cpu(service.cpu_limit), "memory": "128Mi" },
                     },
                 }],
             },
@@ -57,10 +56,16 @@ pub(crate) fn service_object(service: &SimService) -> Value {
     })
 }
 
+/// As Kubernetes writes it: whole cores without a suffix.
+fn cpu(limit: Millicores) -> String {
+    if limit.0.is_multiple_of(1000) { (limit.0 / 1000).to_string() } else { limit.to_string() }
+}
+
 /// Brings Configuration, Route and the newest revision in line with a Knative Service.
 pub(crate) fn reconcile(world: &Rc<World>, namespace: &str, name: &str) {
     let Some(service) = world.get(&resources::KSERVICES, namespace, name) else {
-        retire(world, namespace, name);
+        // Its revisions go with it, each by itself.
+        world.plane.set_routes((namespace, name), Vec::new());
         return;
     };
     let template = &service["spec"]["template"];
@@ -80,7 +85,7 @@ pub(crate) fn reconcile(world: &Rc<World>, namespace: &str, name: &str) {
     {
         tracing::warn!(%error, "a revision of the embedded cluster could not be made");
     }
-    sync(world, namespace, name);
+    routes::sync(world, namespace, name);
 }
 
 fn first_configuration(world: &World, service: &Value) -> Result<Value, Status> {
@@ -101,7 +106,7 @@ fn first_configuration(world: &World, service: &Value) -> Result<Value, Status> 
     world.event(service, "service-controller", "Created", &message);
     world.create(
         &resources::ROUTES,
-        json!({ "metadata": meta, "spec": { "traffic": service["spec"]["traffic"] }, "status": {} }),
+        json!({ "metadata": meta, "spec": { "traffic": routes::wishes(service) }, "status": {} }),
     )?;
     let message = format!("Created Route \"{name}\"");
     world.event(service, "service-controller", "Created", &message);
@@ -228,16 +233,6 @@ fn deploy(world: &Rc<World>, service: &str, revision: &Value) -> Result<(), Stat
     Ok(())
 }
 
-/// A Knative Service is gone: so are its revisions. What it owned goes with the store.
-fn retire(world: &World, namespace: &str, name: &str) {
-    let is_of =
-        |one: &Rc<Deployed>| one.key().namespace == namespace && one.revision.id.service == name;
-    for deployed in world.all_revisions().into_iter().filter(is_of) {
-        bury(world, &deployed);
-    }
-    world.plane.set_route(&host(world, namespace, name), Vec::new());
-}
-
 /// A revision is gone.
 pub(crate) fn bury(world: &World, deployed: &Deployed) {
     world.revisions.borrow_mut().remove(deployed.key());
@@ -256,202 +251,4 @@ pub(crate) fn bury(world: &World, deployed: &Deployed) {
 /// The host of a service.
 pub(crate) fn host(world: &World, namespace: &str, name: &str) -> String {
     format!("{name}.{namespace}.{}", world.spec.domain)
-}
-
-/// A line of a route's traffic.
-struct Target {
-    revision: String,
-    percent: u32,
-    tag: Option<String>,
-    is_latest: bool,
-}
-
-/// Writes what a service's revisions have come to into Configuration, Route and Service, and
-/// sends requests accordingly.
-pub(crate) fn sync(world: &World, namespace: &str, name: &str) {
-    let Some(service) = world.get(&resources::KSERVICES, namespace, name) else { return };
-    let Some(configuration) = world.get(&resources::CONFIGURATIONS, namespace, name) else {
-        return;
-    };
-    let is_of =
-        |one: &Rc<Deployed>| one.key().namespace == namespace && one.revision.id.service == name;
-    // In the order of their names, which is that of their making.
-    let revisions: Vec<_> = world.all_revisions().into_iter().filter(is_of).collect();
-    let Some(created) = revisions.last() else { return };
-    let ready = revisions.iter().rev().find(|one| one.was_ready.get());
-    let latest_created = created.key().name.clone();
-    let latest_ready = ready.map(|one| one.key().name.clone());
-    let is_newest_ready = created.was_ready.get();
-    let targets = targets(&service, latest_ready.as_deref());
-    route(world, namespace, name, (&targets, &revisions));
-
-    let waiting = ("", "");
-    let state = |kind| {
-        if is_newest_ready { Condition::yes(kind) } else { Condition::unknown(kind, waiting) }
-    };
-    let is_routed = !targets.is_empty();
-    let routed = |kind| {
-        if is_routed {
-            Condition::yes(kind)
-        } else {
-            Condition::unknown(
-                kind,
-                ("RevisionMissing", "Configuration is waiting for a Revision to become ready."),
-            )
-        }
-    };
-    let now = world.now();
-    let url = format!("http://{}", host(world, namespace, name));
-    let local = format!("http://{name}.{namespace}.svc.cluster.local");
-    let traffic: Vec<_> = targets.iter().map(|target| target.render(&url)).collect();
-    let names = |status: &mut Value| {
-        status["latestCreatedRevisionName"] = latest_created.clone().into();
-        if let Some(ready) = &latest_ready {
-            status["latestReadyRevisionName"] = ready.clone().into();
-        }
-    };
-    let became_ready = is_newest_ready
-        && configuration["status"]["latestReadyRevisionName"] != latest_created.as_str();
-    world.modify(&resources::CONFIGURATIONS, (namespace, name), |object| {
-        let generation = object["metadata"]["generation"].clone();
-        let status = &mut object["status"];
-        status["conditions"] = conditions::render(status, &now, &[state("Ready")]);
-        status["observedGeneration"] = generation;
-        names(status);
-    });
-    if became_ready {
-        let message = format!("LatestReadyRevisionName updated to \"{latest_created}\"");
-        world.event(
-            &configuration,
-            "configuration-controller",
-            "ConfigurationReady",
-            "Configuration becomes ready",
-        );
-        world.event(&configuration, "configuration-controller", "LatestReadyUpdate", &message);
-    }
-    let address = |status: &mut Value| {
-        status["url"] = url.clone().into();
-        status["address"] = json!({ "url": local });
-        status["traffic"] = traffic.clone().into();
-    };
-    world.modify(&resources::ROUTES, (namespace, name), |object| {
-        object["spec"]["traffic"] = service["spec"]["traffic"].clone();
-        let generation = object["metadata"]["generation"].clone();
-        let status = &mut object["status"];
-        status["conditions"] = conditions::render(
-            status,
-            &now,
-            &[
-                routed("AllTrafficAssigned"),
-                Condition::yes("CertificateProvisioned").info(),
-                routed("IngressReady"),
-                routed("Ready"),
-            ],
-        );
-        status["observedGeneration"] = generation;
-        address(status);
-    });
-    world.modify(&resources::KSERVICES, (namespace, name), |object| {
-        let generation = object["metadata"]["generation"].clone();
-        let status = &mut object["status"];
-        let whole = if is_newest_ready { routed("Ready") } else { state("Ready") };
-        status["conditions"] = conditions::render(
-            status,
-            &now,
-            &[state("ConfigurationsReady"), whole, routed("RoutesReady")],
-        );
-        status["observedGeneration"] = generation;
-        names(status);
-        address(status);
-    });
-}
-
-// === impl Target ===
-
-impl Target {
-    fn render(&self, url: &str) -> Value {
-        let mut target = json!({
-            "latestRevision": self.is_latest, "percent": self.percent, "revisionName": self.revision,
-        });
-        if let Some(tag) = &self.tag {
-            target["tag"] = tag.as_str().into();
-            target["url"] = url.replacen("://", &format!("://{tag}-"), 1).into();
-        }
-        target
-    }
-}
-
-/// The traffic that a service asks for; without a wish all goes to the newest ready revision.
-fn targets(service: &Value, latest_ready: Option<&str>) -> Vec<Target> {
-    let wishes = service["spec"]["traffic"].as_array().filter(|all| !all.is_empty());
-    let Some(wishes) = wishes else {
-        let all = latest_ready.map(|name| Target {
-            revision: name.to_owned(),
-            percent: 100,
-            tag: None,
-            is_latest: true,
-        });
-        return all.into_iter().collect();
-    };
-    wishes
-        .iter()
-        .filter_map(|wish| {
-            let named = wish["revisionName"].as_str().filter(|name| !name.is_empty());
-            Some(Target {
-                revision: named.or(latest_ready)?.to_owned(),
-                percent: u32::try_from(wish["percent"].as_u64().unwrap_or(0))
-                    .unwrap_or(100)
-                    .min(100),
-                tag: wish["tag"].as_str().filter(|tag| !tag.is_empty()).map(str::to_owned),
-                is_latest: named.is_none(),
-            })
-        })
-        .collect()
-}
-
-/// Sends requests to the targets, and tells each revision whether a route leads to it.
-fn route(
-    world: &World,
-    namespace: &str,
-    name: &str,
-    (targets, revisions): (&[Target], &[Rc<Deployed>]),
-) {
-    let find = |name: &str| revisions.iter().find(|one| one.key().name == name);
-    let share = |target: &Target, percent| {
-        Some(Share { percent, revision: Rc::clone(&find(&target.revision)?.revision) })
-    };
-    let main = targets.iter().filter(|target| 0 < target.percent);
-    let host = host(world, namespace, name);
-    world.plane.set_route(&host, main.filter_map(|one| share(one, one.percent)).collect());
-    for target in targets {
-        if let Some(tag) = &target.tag {
-            let host = format!("{tag}-{host}");
-            world.plane.set_route(&host, share(target, 100).into_iter().collect());
-        }
-    }
-    for deployed in revisions {
-        let key = deployed.key();
-        let is_routed = targets.iter().any(|target| target.revision == key.name);
-        let state = match (is_routed, deployed.was_ready.get()) {
-            (true, _) => "active",
-            (false, true) => "reserve",
-            // Its time is yet to come.
-            (false, false) => "pending",
-        };
-        world.modify(&resources::REVISIONS, (&key.namespace, &key.name), |object| {
-            object["metadata"]["labels"]["serving.knative.dev/routingState"] = state.into();
-        });
-        let is_reachable = state != "reserve";
-        if deployed.is_reachable.replace(is_reachable) != is_reachable {
-            scaler::reconfigure(world, deployed);
-        }
-        let reachability = match state {
-            "active" => "Reachable",
-            "reserve" => "Unreachable",
-            _ => "",
-        };
-        world.modify(&resources::POD_AUTOSCALERS, (&key.namespace, &key.name), |object| {
-            object["spec"]["reachability"] = reachability.into();
-        });
-    }
 }

@@ -24,7 +24,7 @@ pub(crate) const GRACE: Duration = Duration::from_secs(300);
 /// How long a container takes that has nothing to drain.
 const QUICK_STOP: Duration = Duration::from_millis(500);
 
-/// Creates a pod of a ReplicaSet and lets it live.
+/// Creates a pod of a `ReplicaSet` and lets it live.
 pub(crate) fn start(world: &Rc<World>, deployed: &Rc<Deployed>, set: &Value) {
     let template = &set["spec"]["template"];
     let mut labels = template["metadata"]["labels"].clone();
@@ -237,7 +237,7 @@ impl Life {
     fn event(&self, component: &str, reason: &str, message: &str, container: Option<&str>) {
         let namespace = &self.pod.revision.namespace;
         if let Some(object) = self.world.get(&resources::PODS, namespace, &self.pod.name) {
-            self.world.event_at(&object, component, reason, message, container);
+            self.world.event_at(&object, container, (component, reason, message));
         }
     }
 }

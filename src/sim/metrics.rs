@@ -22,6 +22,9 @@ const HTTP_VERSION: &str = "0.69.0";
 /// The gauges of a revision: name, help, value.
 type Row = (&'static str, &'static str, fn(&Gauges) -> Option<f64>);
 
+/// The labels of a series by status code.
+type Labels<'a> = &'a dyn Fn(u16) -> String;
+
 const ROWS: [Row; 14] = [
     ("kn_revision_capacity_excess", "Excess burst capacity observed over the stable window", |g| {
         Some(f64::from(g.excess_burst_capacity))
@@ -162,7 +165,7 @@ pub(crate) fn of_queue_proxy(deployed: &Deployed, pod: &Pod) -> String {
     };
     let invocation =
         |status: u16| format!("http_response_status_code=\"{status}\",{}", scope(QUEUE, ""));
-    let histograms: [(&str, &str, &dyn Fn(u16) -> String); 2] = [
+    let histograms: [(_, _, Labels<'_>); 2] = [
         ("http_server_request_duration_seconds", "Duration of HTTP server requests.", &http),
         ("kn_serving_invocation_duration_seconds", "The duration of task execution", &invocation),
     ];

@@ -241,7 +241,7 @@ impl<'a> Parts<'a> {
         json!({ "metadata": meta, "spec": spec, "status": { "loadBalancer": {} } })
     }
 
-    /// The EndpointSlice of a Service, empty.
+    /// The `EndpointSlice` of a Service, empty.
     pub(crate) fn slice(&self, service: &Value) -> Value {
         let name = meta_text(service, "name");
         let mut meta = self.meta(&format!("{name}-slice"), service);

@@ -31,12 +31,21 @@ pub(crate) struct Share {
     pub(crate) revision: Rc<Revision>,
 }
 
+/// Where requests for a host go.
+#[derive(Debug)]
+struct Route {
+    /// Namespace and name of the Knative Service.
+    owner: (String, String),
+    shares: Vec<Share>,
+}
+
 /// The data plane.
 #[derive(Debug)]
 pub(crate) struct Plane {
     pub(crate) clock: Clock,
     rng: RefCell<SmallRng>,
-    routes: RefCell<HashMap<String, Rc<[Share]>>>,
+    /// By host.
+    routes: RefCell<HashMap<String, Route>>,
     /// The CPU of the activator.
     pub(crate) activator: Cpu,
     /// Revisions whose first request came, each at most once.
@@ -61,13 +70,14 @@ impl Plane {
         }
     }
 
-    /// Sends the requests for `host` to these revisions; to none, and the host is unknown.
-    pub(crate) fn set_route(&self, host: &str, shares: Vec<Share>) {
+    /// Sets all hosts of a Knative Service and to which revisions their requests go; a host that
+    /// goes nowhere is unknown.
+    pub(crate) fn set_routes(&self, owner: (&str, &str), hosts: Vec<(String, Vec<Share>)>) {
         let mut routes = self.routes.borrow_mut();
-        if shares.is_empty() {
-            routes.remove(host);
-        } else {
-            routes.insert(host.to_owned(), shares.into());
+        routes.retain(|_, route| (route.owner.0.as_str(), route.owner.1.as_str()) != owner);
+        for (host, shares) in hosts.into_iter().filter(|(_, shares)| !shares.is_empty()) {
+            let owner = (owner.0.to_owned(), owner.1.to_owned());
+            routes.insert(host, Route { owner, shares });
         }
     }
 
@@ -133,16 +143,17 @@ impl Plane {
         // Without the port, if there is one; in lower case, if it is not.
         let host = host.rsplit_once(':').map_or(host, |(name, _)| name);
         let routes = self.routes.borrow();
-        let shares = match routes.get(host) {
-            Some(shares) => shares,
+        let route = match routes.get(host) {
+            Some(route) => route,
             None => routes.get(&host.to_ascii_lowercase())?,
         };
-        if let [only] = &**shares {
+        let shares = &route.shares;
+        if let [only] = shares.as_slice() {
             return Some(Rc::clone(&only.revision));
         }
         let total: u32 = shares.iter().map(|share| share.percent).sum();
         let mut point = self.rng.borrow_mut().random_range(0..total.max(1));
-        for share in shares.iter() {
+        for share in shares {
             if point < share.percent {
                 return Some(Rc::clone(&share.revision));
             }

@@ -103,14 +103,13 @@ impl QueueProxy {
         }
         limit.n_inside.set(limit.n_inside.get() + 1);
         let mut slot = Slot { limit: Some((limit, None)) };
-        let permit = match limit.slots.try_acquire() {
-            Ok(permit) => permit,
-            Err(_) => {
-                let acquire = limit.slots.acquire();
-                match tokio::time::timeout_at(self.clock.instant(deadline), acquire).await {
-                    Ok(Ok(permit)) => permit,
-                    Ok(Err(_)) | Err(_) => return Err(Refusal::Late),
-                }
+        let permit = if let Ok(permit) = limit.slots.try_acquire() {
+            permit
+        } else {
+            let acquire = limit.slots.acquire();
+            match tokio::time::timeout_at(self.clock.instant(deadline), acquire).await {
+                Ok(Ok(permit)) => permit,
+                Ok(Err(_)) | Err(_) => return Err(Refusal::Late),
             }
         };
         limit.depth.set(limit.n_inside.get());

@@ -10,11 +10,11 @@ use crate::kpa::reconcile::Active;
 use crate::kpa::reconcile::Inactive;
 use crate::sim::conditions;
 use crate::sim::conditions::Condition;
-use crate::sim::knative;
 use crate::sim::kubelet;
 use crate::sim::pod::Pod;
 use crate::sim::pod::Stage;
 use crate::sim::resources;
+use crate::sim::routes;
 use crate::sim::world::Deployed;
 use crate::sim::world::PodCounts;
 use crate::sim::world::World;
@@ -70,7 +70,7 @@ pub(crate) fn adjust(world: &Rc<World>, deployed: &Rc<Deployed>) {
     world.touch(key);
 }
 
-/// Pods that are not terminating, in the order in which a ReplicaSet gives them up: what is least
+/// Pods that are not terminating, in the order in which a `ReplicaSet` gives them up: what is least
 /// far, then what became ready last.
 fn first_to_go(deployed: &Deployed) -> Vec<Rc<Pod>> {
     let pods = deployed.pods.borrow();
@@ -102,7 +102,7 @@ pub(crate) fn sync(world: &Rc<World>, deployed: &Rc<Deployed>) {
     let active = pod_autoscaler(world, deployed, sks);
     revision(world, deployed, active);
     let id = &deployed.revision.id;
-    knative::sync(world, &id.key.namespace, &id.service);
+    routes::sync(world, &id.key.namespace, &id.service);
 }
 
 fn workloads(world: &World, deployed: &Deployed, counts: PodCounts) {

@@ -66,11 +66,6 @@ impl Revision {
         self.pods.borrow().clone()
     }
 
-    /// How many pods are ready and not terminating.
-    pub(crate) fn n_ready(&self) -> u32 {
-        u32::try_from(self.pods.borrow().len()).unwrap_or(u32::MAX)
-    }
-
     /// A pod became ready.
     pub(crate) fn add(&self, pod: Rc<Pod>) {
         let mut pods = self.pods.borrow_mut();
@@ -85,7 +80,7 @@ impl Revision {
         self.pods.borrow_mut().retain(|other| other.name != pod.name);
     }
 
-    /// `spec.mode` of its ServerlessService took effect.
+    /// `spec.mode` of its `ServerlessService` took effect.
     pub(crate) fn set_serving(&self, is_serving: bool) {
         self.is_serving.set(is_serving);
     }
@@ -191,7 +186,7 @@ mod tests {
         assert_eq!(revision.pick(|_| 0).unwrap().name, "pod-1");
         revision.remove(&pods[1]);
         assert_eq!(revision.pick(|_| 0).unwrap().name, "pod-2");
-        assert_eq!(revision.n_ready(), 2);
+        assert_eq!(revision.pods().len(), 2);
     }
 
     #[tokio::test]

@@ -84,7 +84,7 @@ pub(crate) fn start(world: &Rc<World>, deployed: &Rc<Deployed>) {
 }
 
 /// The leader begins to look after a revision: it knows nothing of what was before but what the
-/// PodAutoscaler says.
+/// `PodAutoscaler` says.
 fn take_over(world: &World, deployed: &Deployed) {
     let key = deployed.key();
     let began = Began {

@@ -119,7 +119,7 @@ impl Usage {
     }
 
     fn look(&mut self, name: Name, look: Look, (labels, node): (Value, String)) {
-        if let Some(before) = self.last.insert(name.clone(), look.clone()) {
+        if let Some(before) = self.last.get(&name) {
             let window = look.at.since(before.at);
             let containers = look
                 .containers
@@ -132,8 +132,10 @@ impl Usage {
                 })
                 .collect();
             let timestamp = stamp::seconds(look.wall);
-            self.samples.insert(name, Sample { labels, node, timestamp, window, containers });
+            let sample = Sample { labels, node, timestamp, window, containers };
+            self.samples.insert(name.clone(), sample);
         }
+        self.last.insert(name, look);
     }
 }
 

@@ -10,6 +10,7 @@ use crate::sim::kubelet;
 use crate::sim::replicas;
 use crate::sim::resources;
 use crate::sim::revision::Key;
+use crate::sim::routes;
 use crate::sim::scaler;
 use crate::sim::store::Change;
 use crate::sim::store::Verb;
@@ -98,7 +99,7 @@ fn act(world: &Rc<World>, todo: Todo) {
         Todo::Revision(key) => {
             if let Some(deployed) = world.revision(&key) {
                 knative::bury(world, &deployed);
-                knative::sync(world, &key.namespace, &deployed.revision.id.service);
+                routes::sync(world, &key.namespace, &deployed.revision.id.service);
             }
         }
         Todo::Pod(namespace, name) => pod_goes(world, &namespace, &name),

@@ -158,5 +158,9 @@ mod tests {
         let alone = clock.at();
         cpu.burn(clock, need).await;
         assert!(clock.at().since(alone) < Duration::from_millis(110));
+
+        let begin = clock.at();
+        Cpu::new(2.0).burn(clock, need).await;
+        assert!(need <= clock.at().since(begin), "one request burns on one core");
     }
 }

@@ -63,7 +63,7 @@ pub(crate) struct Deployed {
     pub(crate) revision: Rc<Revision>,
     /// Annotations of the autoscaler, without `autoscaling.knative.dev/`.
     pub(crate) annotations: BTreeMap<String, String>,
-    /// Name of its ReplicaSet.
+    /// Name of its `ReplicaSet`.
     pub(crate) replica_set: String,
     /// Its pods, terminating ones included, by name.
     pub(crate) pods: RefCell<BTreeMap<String, Rc<Pod>>>,
@@ -75,11 +75,11 @@ pub(crate) struct Deployed {
     pub(crate) is_reachable: Cell<bool>,
     /// Whether its queue-proxies serve Prometheus text; set when it was made.
     pub(crate) has_request_metrics: bool,
-    /// The status of its PodAutoscaler.
+    /// The status of its `PodAutoscaler`.
     pub(crate) autoscaler: Cell<AutoscalerStatus>,
-    /// `spec.mode` of its ServerlessService.
+    /// `spec.mode` of its `ServerlessService`.
     pub(crate) mode: Cell<Mode>,
-    /// `spec.numActivators` of its ServerlessService.
+    /// `spec.numActivators` of its `ServerlessService`.
     pub(crate) n_activators: Cell<u32>,
     /// Since when the activator is in the path in fact; `None`: it is not.
     pub(crate) proxying_since: Cell<Option<At>>,
@@ -174,7 +174,7 @@ impl World {
         self.store.borrow_mut().create(resource, object)
     }
 
-    /// Ten random letters, as a ReplicaSet's hash looks.
+    /// Ten random letters, as a `ReplicaSet`'s hash looks.
     pub(crate) fn hash(&self) -> String {
         let mut store = self.store.borrow_mut();
         let first = store.suffix();
@@ -190,19 +190,17 @@ impl World {
         self.store.borrow().get(resource, namespace, name)
     }
 
-    /// Writes an Event about an object.
+    /// Writes an Event about an object: the component that tells, the reason, the message.
     pub(crate) fn event(&self, about: &Value, component: &str, reason: &str, message: &str) {
-        self.event_at(about, component, reason, message, None);
+        self.event_at(about, None, (component, reason, message));
     }
 
     /// The same, about one container of a pod.
     pub(crate) fn event_at(
         &self,
         about: &Value,
-        component: &str,
-        reason: &str,
-        message: &str,
         container: Option<&str>,
+        (component, reason, message): (&str, &str, &str),
     ) {
         let n = self.n_events.get();
         self.n_events.set(n + 1);
@@ -299,7 +297,7 @@ impl World {
         all.iter().find(|pod| pod.identity() == holder).cloned()
     }
 
-    /// The keys of a ConfigMap of Knative; empty if it is not there.
+    /// The keys of a `ConfigMap` of Knative; empty if it is not there.
     pub(crate) fn config(&self, name: &str) -> BTreeMap<String, String> {
         let map = self.get(&resources::CONFIG_MAPS, crate::sim::furnish::SYSTEM, name);
         let data = map.as_ref().and_then(|map| map.get("data")).and_then(Value::as_object);

@@ -77,6 +77,12 @@ impl SimCluster {
         knative::host(&self.world, namespace, service)
     }
 
+    /// The host of the first service of the spec; empty without services.
+    pub fn first_host(&self) -> String {
+        let first = self.world.spec.services.first();
+        first.map(|one| self.host(&one.namespace, &one.name)).unwrap_or_default()
+    }
+
     /// The objects, as a client would see them; for tests that change them directly.
     pub fn store(&self) -> SharedStore {
         Rc::clone(&self.world.store)

@@ -273,6 +273,12 @@ async fn a_new_revision_takes_over_and_traffic_can_be_split() {
             assert!((0.22..0.28).contains(&share), "{share}");
             let tagged = ask(&mut stream, "old-hello.default.sim.test", "/").await;
             assert!(tagged.1.starts_with("hello-00001-"), "{tagged:?}");
+
+            sim.world.modify(&resources::KSERVICES, ("default", "hello"), |service| {
+                service["spec"]["traffic"] = json!([{ "latestRevision": true, "percent": 100 }]);
+            });
+            secs(0.1).await;
+            assert_eq!(ask(&mut stream, "old-hello.default.sim.test", "/").await.0, 404);
         })
         .await;
 }

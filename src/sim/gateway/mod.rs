@@ -34,7 +34,7 @@ struct Head {
     n_bytes: usize,
     host: (usize, usize),
     path: (usize, usize),
-    is_head: bool,
+    wants_no_body: bool,
     keep_alive: bool,
     expects_continue: bool,
     body: BodyLength,
@@ -149,7 +149,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         out.extend_from_slice(b"content-length: ");
         push_number(out, n_body);
         out.extend_from_slice(b"\r\n\r\n");
-        if head.is_head {
+        if head.wants_no_body {
             return self.stream.write_all(out).await;
         }
         out.extend_from_slice(name.as_bytes());
@@ -252,7 +252,7 @@ fn parse(input: &[u8]) -> Parsed {
         n_bytes,
         host: (0, 0),
         path: place(request.path.unwrap_or_default().as_bytes()),
-        is_head: request.method == Some("HEAD"),
+        wants_no_body: request.method == Some("HEAD"),
         keep_alive: request.version == Some(1),
         expects_continue: false,
         body: BodyLength::Known(0),
@@ -310,3 +310,6 @@ const fn reason(status: u16) -> &'static str {
         _ => "Unknown",
     }
 }
+
+#[cfg(test)]
+mod tests;
