@@ -421,6 +421,22 @@ fn a_change_of_load_before_it_bites() {
 }
 
 #[test]
+fn where_we_ourselves_are_the_bottleneck() {
+    let mut events = run();
+    for stamped in &mut events {
+        if let Event::Traffic(interval) = &mut stamped.event
+            && At::from_secs(36) <= interval.began
+        {
+            interval.succeeded = interval.succeeded * 7 / 10;
+            interval.dropped = interval.offered - interval.succeeded.min(interval.offered);
+            interval.client_limited = Some("in-flight cap".to_owned());
+        }
+    }
+    let (model, ui) = scene(&events, MOMENT);
+    check("limited", &drawn(&model, &ui, &night(), (120, 40)), &night());
+}
+
+#[test]
 fn the_palette() {
     let (model, mut ui) = scene(&run(), MOMENT);
     ui.update(Action::Palette, &model);

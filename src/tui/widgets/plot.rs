@@ -172,29 +172,33 @@ impl<'a> Plot<'a> {
         }
     }
 
-    /// An area from `below` up to `values`, a value a cell.
+    /// An area from zero up to `values`, a value a cell; hatched in another role where `hatched`
+    /// says so.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         clippy::cast_precision_loss,
         reason = "heights in eighths of a cell, clamped"
     )]
-    pub fn fill(&mut self, values: &[Option<f64>], look: (Role, f64), is_hatched: &[bool]) {
+    pub fn fill(&mut self, values: &[Option<f64>], look: (Role, f64), hatched: (&[bool], Role)) {
         let height = usize::from(self.area.height);
         let (role, share) = look;
+        let has_grounds = self.theme.has_grounds();
         for (column, value) in values.iter().enumerate() {
             let Some(value) = value else { continue };
             let eighths = self.scale.share(*value) * (height * 8) as f64;
             // What is not nothing is seen.
             let eighths = if 0.0 < *value { eighths.round().max(1.0) } else { 0.0 } as usize;
-            let fill = Fill { role, share, is_hatched: is_hatched.get(column) == Some(&true) };
+            let is_hatched = hatched.0.get(column) == Some(&true);
+            let role = if is_hatched { hatched.1 } else { role };
+            let fill = Fill { role, share, is_hatched };
             let back = self.theme.fill(role, share);
             for row in 0..height {
                 let filled = eighths.saturating_sub((height - 1 - row) * 8).min(8) as u8;
                 let Some(cell) = self.cell(column, row).filter(|_| 0 < filled) else { continue };
                 match cell.fill {
                     // An area drawn before lies in front of this one.
-                    Some((front, _)) if front < filled => cell.ground = Some(back),
+                    Some((front, _)) if front < filled && has_grounds => cell.ground = Some(back),
                     Some(_) => {}
                     None => cell.fill = Some((filled, fill)),
                 }
@@ -358,7 +362,7 @@ impl<'a> Plot<'a> {
             (Charset::Ascii, false) if 4 <= eighths => "#",
             (Charset::Ascii, false) if 0 < eighths => "_",
             (Charset::Ascii, _) => " ",
-            (_, false) if 8 <= eighths && !theme.has_grounds() => "▒",
+            (_, false) if 4 <= eighths && !theme.has_grounds() => "▒",
             (_, true) if 3 <= eighths && !theme.has_grounds() => "░",
             (_, true) if 3 <= eighths => "▒",
             (_, true) if 1 <= eighths => "▁",
@@ -400,6 +404,7 @@ mod tests {
     use super::*;
     use crate::tui::theme::Depth;
 
+    const NONE: (&[bool], Role) = (&[], Role::Load);
     const INK: Ink = Ink { role: Role::Load, dash: Dash::Solid, mark: '*' };
 
     #[expect(clippy::unnecessary_wraps, reason = "as a line takes it")]
@@ -431,7 +436,7 @@ mod tests {
     #[test]
     fn areas_fill_from_below_and_nothing_is_not_something() {
         let fill = |plot: &mut Plot<'_>| {
-            plot.fill(&[Some(0.0), Some(0.01), Some(4.0), None], (Role::Load, 0.5), &[]);
+            plot.fill(&[Some(0.0), Some(0.01), Some(4.0), None], (Role::Load, 0.5), NONE);
         };
         assert_eq!(drawn(Charset::Braille, 1, fill), [" ▁▄ "]);
         assert_eq!(drawn(Charset::Ascii, 1, fill), [" _# "]);
@@ -453,7 +458,7 @@ mod tests {
         let area = Rect::new(0, 0, 1, 1);
         let mut buffer = Buffer::empty(area);
         let mut plot = Plot::new(area, Scale::Linear(1.0), &theme);
-        plot.fill(&[Some(1.0)], (Role::Load, 0.5), &[]);
+        plot.fill(&[Some(1.0)], (Role::Load, 0.5), NONE);
         plot.line(&[column(1.0), column(1.0)], INK);
         plot.paint(&mut Canvas { buffer: &mut buffer, theme: &theme });
         assert_eq!(buffer[(0, 0)].symbol(), "⠉");
@@ -468,7 +473,7 @@ mod tests {
         ) {
             for charset in [Charset::Ascii, Charset::Block, Charset::Braille] {
                 drawn(charset, height, |plot| {
-                    plot.fill(&values, (Role::Ready, 0.5), &[true]);
+                    plot.fill(&values, (Role::Ready, 0.5), (&[true], Role::Warn));
                     let columns: Vec<_> = values.iter().map(|it| it.and_then(column)).collect();
                     plot.line(&columns, INK);
                     plot.heat(2, &[1, 2, 3, 4, 5, 6, 7, 8]);

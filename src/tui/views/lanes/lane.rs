@@ -32,6 +32,7 @@ use super::legend::DONE;
 use super::legend::ENTERS;
 use super::legend::GHOST;
 use super::legend::GOING;
+use super::legend::LIMITED;
 use super::legend::Legend;
 use super::legend::MAX;
 use super::legend::OFFERED;
@@ -156,7 +157,7 @@ impl Drawing<'_> {
         let scale = Scale::up_to(most.max(largest(&ghost)), 10.0);
         let mut plot = self.plot(canvas, scale);
         let limited: Vec<bool> = (0..self.cells.n).map(|column| self.is_limited(column)).collect();
-        plot.fill(&done, (Role::Load, 0.45), &limited);
+        plot.fill(&done, (Role::Load, 0.45), (&limited, Role::Warn));
         plot.line(&ghost, GHOST);
         plot.line(&offered, OFFERED);
         plot.paint(canvas);
@@ -166,6 +167,9 @@ impl Drawing<'_> {
             (OFFERED, false, "offered", rate(load.offered)),
             (DONE, true, "done", rate(load.done)),
         ];
+        if limited.contains(&true) {
+            legends.push((LIMITED, true, "limited", String::new()));
+        }
         if let Some(rate) = self.rate_of_panic() {
             legends.push((AT_PANIC, false, "P above", text::rate(rate)));
         }
@@ -245,8 +249,9 @@ impl Drawing<'_> {
         let most = starting.iter().flatten().copied().fold(0.0, f64::max);
         let scale = Scale::up_to(most.max(largest(&desired)), 4.0);
         let mut plot = self.plot(canvas, scale);
-        plot.fill(&ready, (Role::Ready, 0.5), &[]);
-        plot.fill(&starting, (Role::Starting, 0.35), &vec![true; self.cells.n]);
+        plot.fill(&ready, (Role::Ready, 0.5), (&[], Role::Ready));
+        let hatched = vec![true; self.cells.n];
+        plot.fill(&starting, (Role::Starting, 0.35), (&hatched, Role::Starting));
         if 0.0 < largest(&going) {
             plot.line(&only_some(&going), GOING);
         }

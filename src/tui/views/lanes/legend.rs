@@ -20,6 +20,7 @@ pub(super) const OFFERED: Ink = ink(Role::Desired, Dash::Solid, '*');
 pub(super) const GHOST: Ink = ink(Role::Desired, Dash::Dashed, '\'');
 pub(super) const AT_PANIC: Ink = ink(Role::Panic, Dash::Dashed, 'P');
 pub(super) const DONE: Ink = ink(Role::Load, Dash::Solid, '#');
+pub(super) const LIMITED: Ink = ink(Role::Warn, Dash::Solid, '%');
 pub(super) const P50: Ink = ink(Role::Text, Dash::Dotted, '=');
 pub(super) const MAX: Ink = ink(Role::Dim, Dash::Solid, ' ');
 pub(super) const CPU: Ink = ink(Role::Load, Dash::Solid, '*');
@@ -42,6 +43,7 @@ pub(super) fn legend_row(
     let key = match (theme.charset(), *is_area, ink.dash) {
         (Charset::Ascii, ..) => ink.mark.to_string().repeat(2),
         (_, true, _) if ink.role == Role::Starting && !theme.has_grounds() => "░░".to_owned(),
+        (_, true, _) if ink.role == Role::Warn => "▒▒".to_owned(),
         (_, true, _) if ink.role == Role::Starting || !theme.has_grounds() => "▒▒".to_owned(),
         (_, true, _) => "██".to_owned(),
         (_, false, Dash::Solid) if ink.mark == ' ' => "  ".to_owned(),

@@ -136,7 +136,7 @@ fn panic_letters(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, cells: 
     for band in bands(scene, cells) {
         let x = area.x + u16::try_from(band.start).unwrap_or(0);
         let width = u16::try_from(band.len()).unwrap_or(0);
-        let word = if 7 <= width { "P panic" } else { "P" };
+        let word = if 8 <= width { "P panic " } else { "P" };
         canvas.line(
             Rect { x, width, height: 1, ..area },
             0,
