@@ -22,7 +22,7 @@ use crate::tasks;
 const LABEL: &str = "rampscope.dev/run";
 
 /// A service that was made for this run.
-pub(super) struct Created {
+pub struct Created {
     api: Api<DynamicObject>,
     service: Name,
     sender: Sender,
@@ -30,7 +30,7 @@ pub(super) struct Created {
 
 /// The service could not be made; nothing was.
 #[derive(Debug, Error)]
-pub(super) enum CreateError {
+pub enum CreateError {
     /// Nothing may be written.
     #[error("the scenario makes a service, and --read-only forbids it: leave one of them out")]
     ReadOnly,
@@ -55,7 +55,7 @@ impl std::fmt::Debug for Created {
 
 impl Created {
     /// Makes the service. One that exists already is an error: it is somebody's.
-    pub(super) async fn make(
+    pub async fn make(
         cluster: &Cluster,
         service: &Name,
         create: &Create,
@@ -83,7 +83,7 @@ impl Created {
     }
 
     /// Deletes the service. Returns it if that failed.
-    pub(super) async fn delete(self) -> Vec<String> {
+    pub async fn delete(self) -> Vec<String> {
         let deleted =
             self.api.delete(&self.service.name, &DeleteParams::background()).await.map(drop);
         match deleted {

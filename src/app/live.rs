@@ -103,6 +103,10 @@ struct Live<'a> {
     has_focus: bool,
     drawn_at: Option<At>,
     carried: (u64, u64),
+    /// What was known when the view was frozen.
+    frozen: Option<Box<Model>>,
+    /// Bytes and frames a second ago, and when that was.
+    metered: (At, u64, u64),
 }
 
 /// Shows it until there is a reason to leave. Returns the reason, and bytes and frames written to
@@ -124,6 +128,8 @@ pub async fn run(
         has_focus: true,
         drawn_at: None,
         carried: (0, 0),
+        frozen: None,
+        metered: (At::ZERO, 0, 0),
     };
     live.draw(show);
     let mut fps = spec.fps;
@@ -186,6 +192,7 @@ fn canvas(width: u16, height: u16) -> Canvas<TestBackend> {
 
 impl Live<'_> {
     fn tick(&mut self, show: &impl Show) {
+        self.meter(show.now());
         let is_old = self.drawn_at.is_none_or(|at| STALE_AFTER <= show.now().since(at));
         if self.is_stale || is_old {
             self.draw(show);
@@ -200,9 +207,16 @@ impl Live<'_> {
         self.ui.set_session(tui::Session { is_recording, ..session });
         let size = self.canvas.backend().buffer().area;
         self.ui.set_size(size.width, size.height);
+        // A frozen view stands still in every cell, whatever comes in.
+        match (self.ui.behind().is_some(), &self.frozen) {
+            (true, None) => self.frozen = Some(Box::new(show.model().clone())),
+            (false, Some(_)) => self.frozen = None,
+            _ => {}
+        }
+        let model = self.frozen.as_deref().unwrap_or_else(|| show.model());
         let (ui, theme) = (&*self.ui, &self.theme);
         // Drawing into memory cannot fail.
-        let Ok(frame) = self.canvas.draw(|frame| tui::draw(show.model(), ui, theme, frame));
+        let Ok(frame) = self.canvas.draw(|frame| tui::draw(model, ui, theme, frame));
         terminal.show(frame.buffer.clone());
         self.is_stale = false;
         self.drawn_at = Some(show.now());
@@ -273,6 +287,21 @@ impl Live<'_> {
         show.suspend(false);
         self.draw(show);
         Ok(())
+    }
+
+    /// What the terminal cost in the last second.
+    fn meter(&mut self, now: At) {
+        let (since, bytes_then, frames_then) = self.metered;
+        let secs = now.since(since).as_secs();
+        if secs == 0 {
+            return;
+        }
+        let (bytes, frames) = self.written();
+        self.ui.set_meter(tui::Meter {
+            fps: u32::try_from((frames - frames_then) / secs).unwrap_or(u32::MAX),
+            bytes_a_second: (bytes - bytes_then) / secs,
+        });
+        self.metered = (now, bytes, frames);
     }
 
     fn is_lost(&self) -> bool {

@@ -1,6 +1,6 @@
 //! Wiring: the only place that knows all rooms.
 
-mod created;
+pub mod created;
 mod doctor;
 mod headless;
 pub mod live;
