@@ -123,6 +123,11 @@ impl Resource {
         }
     }
 
+    /// Whether it is a question, which is answered and never kept.
+    pub fn is_question(&self) -> bool {
+        [&SELF_SUBJECT_ACCESS_REVIEWS, &SELF_SUBJECT_REVIEWS].contains(&self)
+    }
+
     /// Whether it comes from a CustomResourceDefinition of Knative or KEDA.
     pub fn is_custom(&self) -> bool {
         self.group.ends_with("knative.dev") || self.group == "keda.sh"
@@ -288,7 +293,7 @@ pub static NODE_METRICS: Resource =
         .read_only();
 
 /// All of them, in the order in which discovery lists them.
-pub static ALL: [&Resource; 26] = [
+pub static ALL: [&Resource; 27] = [
     &CONFIG_MAPS,
     &ENDPOINTS,
     &EVENTS,
@@ -315,12 +320,21 @@ pub static ALL: [&Resource; 26] = [
     &ROUTES,
     &KSERVICES,
     &SELF_SUBJECT_ACCESS_REVIEWS,
+    &SELF_SUBJECT_REVIEWS,
 ];
 
 /// The question "may I?"; it is answered and never kept.
 pub static SELF_SUBJECT_ACCESS_REVIEWS: Resource = Resource::new(
     ("authorization.k8s.io", "v1"),
     ("selfsubjectaccessreviews", "selfsubjectaccessreview", "SelfSubjectAccessReview"),
+    &[],
+)
+.cluster();
+
+/// The question "who am I?".
+pub static SELF_SUBJECT_REVIEWS: Resource = Resource::new(
+    ("authentication.k8s.io", "v1"),
+    ("selfsubjectreviews", "selfsubjectreview", "SelfSubjectReview"),
     &[],
 )
 .cluster();

@@ -99,7 +99,7 @@ pub(crate) fn parts(
 
 /// What can be done with a resource.
 pub(crate) fn verbs(resource: &Resource) -> &'static [&'static str] {
-    if *resource == resources::SELF_SUBJECT_ACCESS_REVIEWS {
+    if resource.is_question() {
         &["create"]
     } else if resource.stored_as.is_some() {
         &["get", "list", "watch"]

@@ -161,11 +161,13 @@ impl<B: Backstage + 'static> ApiServer<B> {
         if verb == "list" && !faulty.slow_list.is_zero() {
             tokio::time::sleep(faulty.slow_list).await;
         }
-        if *place.resource == resources::SELF_SUBJECT_ACCESS_REVIEWS {
-            return if verb == "create" {
-                review::answer(&faulty, request.body())
-            } else {
-                Err(Status::MethodNotAllowed)
+        if place.resource.is_question() {
+            return match verb {
+                "create" if *place.resource == resources::SELF_SUBJECT_REVIEWS => {
+                    Ok(review::subject())
+                }
+                "create" => review::access(&faulty, request.body()),
+                _ => Err(Status::MethodNotAllowed),
             };
         }
         let media_type = request.headers().get(header::CONTENT_TYPE);
@@ -179,7 +181,9 @@ impl<B: Backstage + 'static> ApiServer<B> {
             form,
         };
         match (verb, place.name.as_deref()) {
-            ("watch", _) if place.resource.read_only => Err(Status::MethodNotAllowed),
+            ("watch", _) if place.resource.read_only || place.subresource.is_some() => {
+                Err(Status::MethodNotAllowed)
+            }
             ("watch", _) => {
                 let faults = self.faults.subscribe();
                 let body = watch::start(&self.store, faults, &place, &query, form)?;
@@ -220,3 +224,6 @@ fn version() -> serde_json::Value {
         "goVersion": "", "compiler": "rustc", "platform": "sim/sim",
     })
 }
+
+#[cfg(test)]
+mod tests;
