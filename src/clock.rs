@@ -60,6 +60,11 @@ impl Clock {
     }
 }
 
+/// Now, of tokio's time, which a test can pause.
+pub fn instant() -> tokio::time::Instant {
+    tokio::time::Instant::now()
+}
+
 /// Now, of the monotonic clock, for threads that measure latencies. Not affected by paused time.
 pub fn monotonic() -> Instant {
     Instant::now()

@@ -8,8 +8,10 @@ mod settings;
 use std::ffi::OsString;
 use std::io;
 use std::io::Write as _;
+use std::panic;
 use std::path::Path;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::CommandFactory as _;
 use clap::FromArgMatches as _;
@@ -55,8 +57,14 @@ enum CliError {
     Failed(#[from] Failure),
 }
 
+/// The program: what is typed becomes an exit code.
+pub fn main() -> ExitCode {
+    // The panic hook has said what and where; here it only gets its exit code.
+    panic::catch_unwind(run).unwrap_or(Outcome::Bug).into()
+}
+
 /// Runs the program. Everything it says of its own is on stderr when this returns.
-pub fn run() -> Outcome {
+fn run() -> Outcome {
     let typed: Vec<OsString> = std::env::args_os().collect();
     let command = command(typed.first().map_or(Path::new(""), Path::new));
     let parsed = command

@@ -121,11 +121,10 @@ impl Common {
         component: &str,
     ) -> Result<Vec<Target>, Trouble> {
         let targets: Vec<_> = names.map(|name| self.pod(&name)).collect();
-        if targets.is_empty() && self.roster.is_complete() {
-            return Err(Trouble::absent(
-                format!("no running {component} pod is known in {}", self.system),
-                format!("kubectl -n {} get pods -l app={component}", self.system),
-            ));
+        if targets.is_empty()
+            && let Some(trouble) = self.roster.no_pod(&self.system, component)
+        {
+            return Err(trouble);
         }
         Ok(targets)
     }
@@ -152,7 +151,11 @@ impl Meaning for AutoscalerMetrics {
             return self.common.pods(owners.pods().into_iter().map(str::to_owned), "autoscaler");
         }
         let pods = self.common.roster.component(&self.common.system, "autoscaler");
-        self.common.pods(pods.into_iter().map(|pod| pod.id.name), "autoscaler")
+        let targets = self.common.pods(pods.into_iter().map(|pod| pod.id.name), "autoscaler");
+        if targets.is_err() {
+            self.speaks.send_replace(Some(false));
+        }
+        targets
     }
 
     fn take(&mut self, mut reading: Reading) -> Result<u64, Trouble> {
@@ -227,9 +230,19 @@ pub(crate) struct QueueProxies {
 }
 
 impl Meaning for QueueProxies {
+    fn rests(&self) -> Option<&'static str> {
+        self.common.roster.is_complete().then_some("no running pod")
+    }
+
     fn targets(&mut self) -> Result<Vec<Target>, Trouble> {
         let focus = self.focus.borrow().clone().map(|name| (name.namespace, name.name));
         let pods = self.common.roster.of_revisions(focus.as_ref());
+        if pods.is_empty() && self.common.roster.is_blind() {
+            return Err(Trouble::denied(
+                "which pods there are is unknown: may not list pods",
+                "kubectl auth can-i list pods",
+            ));
+        }
         let wants_text = self.text_after <= self.clock.at();
         if wants_text && !pods.is_empty() {
             self.text_after = self.clock.at() + TEXT_EVERY;

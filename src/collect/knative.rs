@@ -1,7 +1,7 @@
 //! What the metrics of autoscaler, activator and queue-proxy mean, in every Knative version.
 //!
 //! There are three generations of names: `autoscaler_…` up to 1.18; `kn_…` with the unit glued on
-//! in 1.19.0 and 1.19.1, also as quoted names with dots; plain `kn_…` since. [`canonical`] makes
+//! in 1.19.0 and 1.19.1, also as quoted names with dots; plain `kn_…` since. `canonical` makes
 //! one of the last two, and one table then names the fields.
 
 use std::collections::BTreeMap;
@@ -225,8 +225,8 @@ mod tests {
             pending: Some(0.0),
             terminating: Some(0.0),
             panic: Some(true),
-            stable_concurrency: Some(4.975927),
-            panic_concurrency: Some(19.215528),
+            stable_concurrency: Some(4.975_927),
+            panic_concurrency: Some(19.215_528),
             target_concurrency: Some(7.0),
             excess_burst_capacity: Some(-201.0),
             ..Autoscaler::default()

@@ -125,6 +125,19 @@ impl Cluster {
         Ok(Self { client, context, namespace, server })
     }
 
+    /// The cluster at an address that asks for no credentials: the embedded one.
+    pub fn at(url: &str, context: &str) -> Result<Self, ClusterError> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let error = |reason: String| ClusterError::Client { context: context.to_owned(), reason };
+        let mut config =
+            Config::new(url.parse().map_err(|_| error(format!("{url:?} is no address")))?);
+        config.default_retry = false;
+        config.connect_timeout = Some(CONNECT_TIMEOUT);
+        let client =
+            Client::try_from(config).map_err(|failed| error(crate::tasks::chain(&failed)))?;
+        Ok(Self { server: url.to_owned(), ..Self::from_client(client, context) })
+    }
+
     /// A cluster behind a client that exists already: for tests and for the embedded one.
     pub fn from_client(client: Client, context: impl Into<String>) -> Self {
         let namespace = client.default_namespace().to_owned();

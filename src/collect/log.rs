@@ -120,10 +120,9 @@ impl AutoscalerLogs {
             };
             followers.insert(pod.id.name.clone(), tasks::spawn(follower.run()));
         }
-        if pods.is_empty() && self.roster.is_complete() {
-            let reason = format!("no running autoscaler pod is known in {}", self.system);
-            let remedy = format!("kubectl -n {} get pods -l app=autoscaler", self.system);
-            self.health.trouble(Trouble::absent(reason, remedy)).await;
+        let no_pod = self.roster.no_pod(&self.system, "autoscaler").filter(|_| pods.is_empty());
+        if let Some(trouble) = no_pod {
+            self.health.trouble(trouble).await;
         } else {
             self.health.tell().await;
         }
@@ -381,7 +380,9 @@ mod tests {
                 assert!(path.contains("sinceTime=2026-01-01T00:00:02"), "{path}");
                 let again = log_line(2, "Scaling from 1 to 9");
                 let more = log_line(9, "Un-panicking.");
-                Answer::Stream(vec![(0, again), (0, more)], Then::Hang)
+                // The last one comes when nobody follows any more.
+                let late = log_line(30, "PANICKING.");
+                Answer::Stream(vec![(0, again), (0, more), (40_000, late)], Then::Hang)
             }
             _ => Answer::Hang,
         });
@@ -399,7 +400,7 @@ mod tests {
         assert_eq!((last.state, last.errors, last.not_understood), (State::Ok, 1, 1));
         // The metrics are back.
         speaks_in.send_replace(Some(true));
-        let (facts, reports) = said(&mut bus, 5).await;
+        let (facts, reports) = said(&mut bus, 60).await;
         assert!(facts.is_empty());
         assert!(reports.last().unwrap().reason.starts_with("standing by"));
     }
@@ -445,7 +446,7 @@ mod tests {
             lines in prop::collection::vec("[a-z]{1,9}", 0..9),
             cut in 1..20usize,
         ) {
-            let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+            let text: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
             let mut cutter = Lines::default();
             let read: Vec<_> =
                 text.as_bytes().chunks(cut).flat_map(|data| cutter.push(data)).collect();

@@ -15,6 +15,7 @@ use kube::client::Body;
 pub(crate) struct Meter {
     requests: Arc<AtomicU64>,
     bytes: Arc<AtomicU64>,
+    successes: Arc<AtomicU64>,
 }
 
 impl Meter {
@@ -26,6 +27,9 @@ impl Meter {
             async move {
                 meter.add_request();
                 let (head, body) = inner.send(request).await?.into_parts();
+                if head.status.is_success() {
+                    meter.successes.fetch_add(1, Ordering::Relaxed);
+                }
                 let counted = body.map_frame(move |frame| meter.counted(frame));
                 Ok::<_, kube::Error>(http::Response::from_parts(head, counted))
             }
@@ -41,6 +45,11 @@ impl Meter {
     /// Counts bytes received.
     pub(crate) fn add_bytes(&self, n: usize) {
         self.bytes.fetch_add(n as u64, Ordering::Relaxed);
+    }
+
+    /// Requests that were answered well, at least with a beginning.
+    pub(crate) fn n_successes(&self) -> u64 {
+        self.successes.load(Ordering::Relaxed)
     }
 
     fn counted(&self, frame: Frame<Bytes>) -> Frame<Bytes> {

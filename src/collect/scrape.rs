@@ -49,6 +49,11 @@ pub(crate) trait Meaning: Send {
     /// What to read in this round.
     fn targets(&mut self) -> Result<Vec<Target>, Trouble>;
 
+    /// Why it is right that there is nothing to read, if it is.
+    fn rests(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Makes events of a reading; says how many lines nobody understood.
     fn take(&mut self, reading: Reading) -> Result<u64, Trouble>;
 }
@@ -77,6 +82,11 @@ pub(crate) async fn run(
             _ = tick.tick() => {
                 health.round(std::mem::take(&mut round)).await;
                 match meaning.targets() {
+                    Ok(targets) if targets.is_empty() => {
+                        if let Some(reason) = meaning.rests() {
+                            health.resting(reason).await;
+                        }
+                    }
                     Ok(targets) => {
                         for target in targets {
                             if being_read.insert(target.pod.clone()) {
@@ -248,26 +258,28 @@ mod tests {
         assert!(last.remedy.contains("metrics-protocol"), "{}", last.remedy);
     }
 
+    fn autoscaler_text() -> String {
+        "autoscaler_panic_mode{namespace_name=\"default\",revision_name=\"r\"} 1".into()
+    }
+
+    fn holder(is_handed_over: bool) -> &'static str {
+        if is_handed_over { "new" } else { "old" }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn after_a_handover_the_new_owner_is_read() {
         let is_handed_over = Arc::new(AtomicBool::new(false));
         let (handed, speaks_in) = (Arc::clone(&is_handed_over), watch::Sender::new(None));
         let world = move |_: usize, path: &str| {
-            if path.contains("/leases") {
-                let pod = if handed.load(Ordering::Relaxed) { "new" } else { "old" };
-                let lease = json!({"metadata": {"name": "autoscaler-bucket-00-of-01"},
-                    "spec": {"holderIdentity": format!("{pod}_10.0.0.1")}});
-                return if path.ends_with("/leases") {
-                    Answer::json(&json!({"items": [lease]}))
-                } else {
-                    Answer::json(&lease)
-                };
+            let holder = format!("{}_10.0.0.1", holder(handed.load(Ordering::Relaxed)));
+            let lease = json!({"metadata": {"name": "autoscaler-bucket-00-of-01"},
+                "spec": {"holderIdentity": holder}});
+            match path.rsplit('/').next() {
+                Some("leases") => Answer::json(&json!({"items": [lease]})),
+                Some("autoscaler-bucket-00-of-01") => Answer::json(&lease),
+                // Both show the revision; the one that lost it shows what it knew last.
+                _ => Answer::Text(200, autoscaler_text()),
             }
-            // Both show the revision; the one that lost it shows what it knew last.
-            Answer::Text(
-                200,
-                "autoscaler_panic_mode{namespace_name=\"default\",revision_name=\"r\"} 1".into(),
-            )
         };
         let (owners_in, owners) = watch::channel(None);
         let (lease_sender, _lease_bus, clock) = world::room();

@@ -110,6 +110,8 @@ mod tests {
         for bad in [&b"\x0a\x04abc"[..], b"\x11\0\0", b"\x0b", b"\x02\0", b"<html>", b"\xff"] {
             assert_eq!(decode(bad), None, "{bad:?}");
         }
+        let long_name = [&[0x0a, 0x80, 0x40][..], &[b'x'; 8192]].concat();
+        assert_eq!(decode(&long_name), None, "longer than any Stat");
         let nan = Stat { request_count: f64::NAN, ..Stat::default() };
         assert_eq!(decode(&encode(&nan, "")), None);
     }

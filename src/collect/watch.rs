@@ -34,6 +34,7 @@ use super::health::TELL_EVERY;
 use super::health::Trouble;
 use super::kinds;
 use super::kubeconfig::words;
+use super::meter::Meter;
 use super::roster::Roster;
 
 /// A server ends a watch after this long, and a connection that died silently is noticed.
@@ -119,11 +120,13 @@ type Item = Result<watcher::Event<DynamicObject>, watcher::Error>;
 impl Watch {
     /// Watches until asked to stop.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> Result<(), Infallible> {
+        let meters: Vec<_> = self.places.iter().map(|_| Meter::default()).collect();
         let mut streams = futures::stream::select_all(
-            self.places.iter().enumerate().map(|(idx, place)| self.stream(idx, place)),
+            (0..self.places.len()).map(|idx| self.stream(idx, &meters[idx])),
         );
         let mut known = Known::new(self.kind, self.places.len());
-        let mut has_trouble = vec![false; self.places.len()];
+        // Of each place that is in trouble, how many requests had gone well before.
+        let mut in_trouble = vec![None; self.places.len()];
         let mut tick = tokio::time::interval(TELL_EVERY);
         self.sender.send(Event::Listing(self.kind)).await;
         loop {
@@ -131,6 +134,14 @@ impl Watch {
                 () = stop.cancelled() => return Ok(()),
                 Some(item) = streams.next() => item,
                 _ = tick.tick() => {
+                    // A watch that was taken up again says nothing until something changes.
+                    let is_back = |(meter, before): (&Meter, &mut Option<u64>)| {
+                        before.take_if(|before| *before < meter.n_successes()).is_some()
+                    };
+                    let n_back = meters.iter().zip(&mut in_trouble).map(is_back).filter(|b| *b).count();
+                    if 0 < n_back && in_trouble.iter().all(Option::is_none) {
+                        self.all_is_well().await;
+                    }
                     self.health.tell().await;
                     continue;
                 }
@@ -144,17 +155,20 @@ impl Watch {
                         self.roster.note(&fact);
                         self.sender.send(fact).await;
                     }
-                    has_trouble[place] = false;
+                    in_trouble[place] = None;
                     // One place that answers does not make another one open.
-                    if known.is_all_listed() && !has_trouble.contains(&true) {
-                        self.health.ok(None, 0).await;
+                    if known.is_all_listed() && in_trouble.iter().all(Option::is_none) {
+                        self.all_is_well().await;
                     }
                 }
                 Err(error) => {
                     let trouble = self.trouble(&self.places[place], &error);
                     // A place that is closed must not keep the others from being complete.
                     known.is_listed[place] |= trouble.state != State::Failing;
-                    has_trouble[place] = true;
+                    in_trouble[place] = Some(meters[place].n_successes());
+                    if self.kind == Kind::Pod && trouble.state == State::Denied {
+                        self.roster.set_blind(true);
+                    }
                     self.health.trouble(trouble).await;
                 }
             }
@@ -165,15 +179,23 @@ impl Watch {
         }
     }
 
+    async fn all_is_well(&mut self) {
+        if self.kind == Kind::Pod {
+            self.roster.set_blind(false);
+        }
+        self.health.ok(None, 0).await;
+    }
+
     fn stream(
         &self,
         idx: usize,
-        place: &Place,
+        meter: &Meter,
     ) -> Pin<Box<dyn Stream<Item = (usize, Item)> + Send>> {
-        let resource = kinds::resource(self.kind);
+        let (place, resource) = (&self.places[idx], kinds::resource(self.kind));
+        let client = meter.client(&self.client);
         let api: Api<DynamicObject> = match &place.namespace {
-            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
-            None => Api::all_with(self.client.clone(), &resource),
+            Some(namespace) => Api::namespaced_with(client, namespace, &resource),
+            None => Api::all_with(client, &resource),
         };
         let mut config = watcher::Config::default().timeout(WATCH_SECS);
         config.label_selector = (!place.labels.is_empty()).then(|| place.labels.clone());
@@ -436,18 +458,21 @@ mod tests {
                 assert!(path.contains("resourceVersion=10"), "it goes on where it was: {path}");
                 let deleted = line("DELETED", &pod("a", "a1", 11));
                 Answer::Stream(
-                    vec![(0, line("ADDED", &pod("b", "b1", 10))), (0, deleted)],
+                    vec![(50_000, line("ADDED", &pod("b", "b1", 10))), (0, deleted)],
                     Then::Hang,
                 )
             }
             _ => Answer::Hang,
         });
-        let (facts, reports) = said(&mut bus, 60).await;
-        assert_eq!(short(&facts), ["listing", "+a1", "listed", "+b1", "-a1"]);
+        // Nothing has changed yet, but the watch is known to be there again.
+        let (facts, reports) = said(&mut bus, 30).await;
+        assert_eq!(short(&facts), ["listing", "+a1", "listed"]);
         assert_eq!(states(&reports), [State::Connecting, State::Ok, State::Failing, State::Ok]);
         let last = reports.last().unwrap();
         assert_eq!((last.errors, last.requests >= 8, last.bytes > 100), (5, true, true));
         assert!(reports.iter().any(|report| report.reason.contains("connection refused")));
+        let (facts, _) = said(&mut bus, 60).await;
+        assert_eq!(short(&facts), ["+b1", "-a1"]);
     }
 
     #[tokio::test(start_paused = true)]

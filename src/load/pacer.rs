@@ -13,13 +13,13 @@ use crate::scenario::profile::Profile;
 
 /// The rate from a moment on.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Course {
+pub(super) struct Course {
     /// From when on, in seconds since the load began.
-    pub since: f64,
+    pub(super) since: f64,
     /// The curve.
-    pub profile: Profile,
+    pub(super) profile: Profile,
     /// Where on the curve `since` lies, in seconds.
-    pub offset: f64,
+    pub(super) offset: f64,
 }
 
 /// Where the points lie on the integral.
@@ -31,7 +31,7 @@ enum Points {
 
 /// Gives one due time after the other.
 #[derive(Debug, Clone)]
-pub struct Pacer {
+pub(super) struct Pacer {
     course: Course,
     /// The integral until the course began.
     area_before: f64,
@@ -48,13 +48,18 @@ pub struct Pacer {
 // === impl Course ===
 
 impl Course {
+    /// Nothing is due.
+    pub(super) fn silence() -> Self {
+        Self { since: 0.0, profile: Profile::fixed(0.0), offset: 0.0 }
+    }
+
     /// The rate at `t`, in seconds since the load began.
-    pub fn rate_at(&self, t: f64) -> f64 {
+    pub(super) fn rate_at(&self, t: f64) -> f64 {
         self.profile.rate_at(self.profile_time(t))
     }
 
     /// Where on the curve `t` lies.
-    pub fn profile_time(&self, t: f64) -> f64 {
+    pub(super) fn profile_time(&self, t: f64) -> f64 {
         t - self.since + self.offset
     }
 
@@ -67,12 +72,12 @@ impl Course {
 
 impl Pacer {
     /// Evenly spaced arrivals, the first at once.
-    pub fn even(course: Course, (shard, n_shards): (u64, u64), limit: Option<u64>) -> Self {
+    pub(super) fn even(course: Course, (shard, n_shards): (u64, u64), limit: Option<u64>) -> Self {
         Self::new(course, Points::Even, (shard, n_shards), limit)
     }
 
     /// Poisson arrivals; every shard has the same seed.
-    pub fn poisson(
+    pub(super) fn poisson(
         course: Course,
         seed: u64,
         (shard, n_shards): (u64, u64),
@@ -101,7 +106,7 @@ impl Pacer {
 
     /// When the next request is due, in seconds since the load began; `None` if none ever is, as
     /// the rate stands.
-    pub fn due(&self) -> Option<f64> {
+    pub(super) fn due(&self) -> Option<f64> {
         let (point, number) = self.next;
         if self.limit <= number {
             return None;
@@ -113,24 +118,19 @@ impl Pacer {
     }
 
     /// Takes the next request, whatever the time is.
-    pub fn take(&mut self) {
+    pub(super) fn take(&mut self) {
         self.advance();
         self.skip_to_mine();
     }
 
     /// Bends the curve from the course's beginning on.
-    pub fn change(&mut self, course: Course) {
+    pub(super) fn change(&mut self, course: Course) {
         self.area_before += self.course.area(course.since);
         self.course = course;
     }
 
-    /// The rate of all shards at `t`.
-    pub fn rate_at(&self, t: f64) -> f64 {
-        self.course.rate_at(t)
-    }
-
     /// Whether the last request has been taken.
-    pub const fn is_exhausted(&self) -> bool {
+    pub(super) const fn is_exhausted(&self) -> bool {
         self.limit <= self.next.1
     }
 

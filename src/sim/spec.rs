@@ -78,6 +78,14 @@ impl Default for SimSpec {
     }
 }
 
+impl SimSpec {
+    /// The demo's cluster: pods go sooner than Knative lets them, so that a run of a minute and a
+    /// half ends at zero.
+    pub fn demo() -> Self {
+        Self { drain: Duration::from_secs(5), ..Self::default() }
+    }
+}
+
 impl SimService {
     /// A service of that name in `default`, without annotations.
     pub fn named(name: &str) -> Self {

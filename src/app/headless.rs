@@ -1,0 +1,161 @@
+//! The same loop without a screen: a line of progress a second, or a JSON object.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::event::run::Outcome;
+use crate::model::Model;
+use crate::model::scaling::PanicState;
+use crate::units::At;
+
+use super::live::Left;
+use super::live::Show;
+use super::session::Step;
+use super::signals::Asked;
+use super::signals::Signals;
+
+/// How progress is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// A line for people, on stderr.
+    Lines,
+    /// A JSON object a line, on stdout.
+    Json,
+    /// Not at all: nobody is there.
+    Silent,
+}
+
+/// Runs until there is a reason to leave. `survives_hang_up`: whether SIGHUP is no reason.
+pub(super) async fn run(
+    show: &mut impl Show,
+    progress: Progress,
+    survives_hang_up: bool,
+    signals: &mut Signals,
+) -> Left {
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! { biased;
+            asked = signals.next() => match asked {
+                Asked::End => return Left::Asked,
+                Asked::HangUp if survives_hang_up => {}
+                Asked::HangUp => return Left::Asked,
+                Asked::Suspend => {
+                    show.suspend(true);
+                    super::signals::stop_self();
+                    show.suspend(false);
+                }
+            },
+            _ = tick.tick() => tell(show.model(), show.now(), progress),
+            step = show.step() => match step {
+                Step::Took => {}
+                Step::PlanDone => return Left::PlanDone,
+                Step::TimeOver => return Left::TimeOver,
+                step @ (Step::Failed(_) | Step::Unrecorded(_)) => return Left::Failed(step),
+            }
+        }
+    }
+}
+
+fn tell(model: &Model, now: At, progress: Progress) {
+    // Whoever closed our output does not want to know; the run goes on.
+    match progress {
+        Progress::Lines => {
+            let _ = writeln!(std::io::stderr().lock(), "{}", in_words(model, now));
+        }
+        Progress::Json => {
+            let _ = writeln!(std::io::stdout().lock(), "{}", in_json(model, now));
+        }
+        Progress::Silent => {}
+    }
+}
+
+fn in_words(model: &Model, now: At) -> String {
+    let mut words = vec![format!("{:>7.1}s", now.as_secs_f64())];
+    if let Some(stage) = &model.run.stage {
+        words.push(stage.name.clone());
+    }
+    if let Some(window) = model.traffic.window(Duration::from_secs(1)) {
+        let rate =
+            |n| window.per_second(n).map_or_else(|| "–".to_owned(), |rate| format!("{rate:.0}"));
+        words.push(format!("offered {}/s", rate(window.offered)));
+        words.push(format!("done {}/s", rate(window.succeeded)));
+        words.push(format!("failed {}", window.failed + window.dropped));
+        if let Some(felt) = window.latencies.felt().filter(|felt| 0 < felt.count()) {
+            words.push(format!("p99 {:.0} ms", felt.quantile(0.99).as_secs_f64() * 1e3));
+        }
+    }
+    if let Some(revision) = model.main_revision() {
+        if let Some(counts) = model.cluster.counts(&revision) {
+            words.push(format!("ready {}", counts.ready));
+        }
+        let desired = model.scaling.get(&revision).and_then(|it| it.desired.last());
+        words.push(format!(
+            "desired {}",
+            desired.map_or_else(|| "–".to_owned(), |(_, desired)| format!("{desired:.0}"))
+        ));
+        words.push(match model.scaling.panic_state(&revision, now) {
+            PanicState::Stable { .. } => "stable".to_owned(),
+            PanicState::Panic { since, .. } => {
+                format!("PANIC {:.0} s", now.since(since).as_secs_f64())
+            }
+            PanicState::Unknown(_) => "panic unknown".to_owned(),
+        });
+    }
+    words.join("  ")
+}
+
+/// One progress object; `null` is unknown.
+fn in_json(model: &Model, now: At) -> serde_json::Value {
+    let window = model.traffic.window(Duration::from_secs(1));
+    let rate = |n: fn(&crate::model::traffic::Totals) -> u64| {
+        window.as_ref().and_then(|window| window.per_second(n(window)))
+    };
+    let felt = window
+        .as_ref()
+        .and_then(|window| window.latencies.felt())
+        .filter(|felt| 0 < felt.count())
+        .map(|felt| (felt.quantile(0.5), felt.quantile(0.99)));
+    let revision = model.main_revision();
+    let counts = revision.as_ref().and_then(|revision| model.cluster.counts(revision));
+    let scaling = revision.as_ref().and_then(|revision| model.scaling.get(revision));
+    let panics = revision.as_ref().and_then(|it| match model.scaling.panic_state(it, now) {
+        PanicState::Stable { .. } => Some(false),
+        PanicState::Panic { .. } => Some(true),
+        PanicState::Unknown(_) => None,
+    });
+    let millis = |span: Duration| span.as_secs_f64() * 1e3;
+    json!({
+        "event": "progress",
+        "seconds": now.as_secs_f64(),
+        "time": model.run.anchor().wall(now).to_string(),
+        "stage": model.run.stage.as_ref().map(|stage| stage.name.as_str()),
+        "offered_per_s": rate(|it| it.offered),
+        "done_per_s": rate(|it| it.succeeded),
+        "failed_per_s": rate(|it| it.failed),
+        "dropped_per_s": rate(|it| it.dropped),
+        "p50_ms": felt.map(|(p50, _)| millis(p50)),
+        "p99_ms": felt.map(|(_, p99)| millis(p99)),
+        "revision": revision.as_ref().map(|revision| revision.name.as_str()),
+        "ready": counts.map(|counts| counts.ready),
+        "starting": counts.map(|counts| counts.starting),
+        "terminating": counts.map(|counts| counts.terminating),
+        "desired": scaling.and_then(|it| it.desired.last()).map(|(_, desired)| desired),
+        "panic": panics,
+    })
+}
+
+/// How a run that was left this way ended.
+pub(super) fn outcome(left: &Left, is_loading: bool) -> Outcome {
+    match left {
+        Left::PlanDone => Outcome::Completed,
+        Left::TimeOver if !is_loading => Outcome::Completed,
+        Left::Quit | Left::Detached | Left::Asked | Left::TimeOver if is_loading => {
+            Outcome::Stopped
+        }
+        Left::Quit | Left::Detached | Left::Asked | Left::TimeOver => Outcome::Completed,
+        Left::Failed(_) => Outcome::Lost,
+    }
+}

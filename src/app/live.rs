@@ -1,0 +1,307 @@
+//! The loop with a screen.
+//!
+//! It waits for signals, keys, the next frame and the run, in this order: neither a flood of
+//! events may make the screen deaf, nor may it keep the screen from being drawn.
+
+use std::time::Duration;
+
+use crossterm::event::Event as Input;
+use crossterm::event::KeyEventKind;
+use futures::Stream;
+use futures::StreamExt as _;
+use ratatui::Terminal as Canvas;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use tokio::time::MissedTickBehavior;
+
+use crate::event::command::Command;
+use crate::model::Model;
+use crate::tui;
+use crate::tui::Theme;
+use crate::tui::Ui;
+use crate::units::At;
+
+use super::session::Step;
+use super::signals::Asked;
+use super::signals::Signals;
+use super::signals::stop_self;
+use super::terminal::Terminal;
+use super::terminal::TerminalError;
+
+/// Ages on the screen move at least this often.
+const STALE_AFTER: Duration = Duration::from_secs(1);
+/// A write that takes longer than this halves the frame rate.
+const SLOW_WRITE: Duration = Duration::from_millis(50);
+/// Frames a second at the least, on the slowest line.
+const FPS_MIN: f64 = 1.0;
+
+/// Something with a model that goes on: a run, or a replay.
+pub trait Show {
+    /// What is known.
+    fn model(&self) -> &Model;
+    /// The moment to draw.
+    fn now(&self) -> At;
+    /// Waits for the next thing and takes it in. Cancel safe.
+    fn step(&mut self) -> impl Future<Output = Step>;
+    /// Does what the person asked; returns what to tell them, if anything.
+    fn obey(&mut self, command: Command, screen: &Screen<'_>) -> Option<String>;
+    /// The process is about to be stopped (`true`), or was continued (`false`).
+    fn suspend(&mut self, stops: bool);
+    /// Whether leaving would stop load.
+    fn is_loading(&self) -> bool;
+    /// Why it is not recorded, if it should be and is not.
+    fn unrecorded(&self) -> Option<&str>;
+    /// Whether the loop ends by itself when the plan is done.
+    fn ends_with_plan(&self) -> bool;
+}
+
+/// What is on the screen, for a snapshot.
+#[derive(Debug)]
+pub struct Screen<'a> {
+    /// Its cells.
+    pub buffer: &'a Buffer,
+    /// What the person looks at.
+    pub ui: &'a Ui,
+    /// Its colours.
+    pub theme: &'a Theme,
+}
+
+/// Why the loop ended.
+#[derive(Debug)]
+pub enum Left {
+    /// The person quit.
+    Quit,
+    /// A signal asked for the end.
+    Asked,
+    /// The terminal went away, or the person left the run to itself.
+    Detached,
+    /// The plan is done.
+    PlanDone,
+    /// The time that was asked for is over.
+    TimeOver,
+    /// The run could not be begun, or must not go on.
+    Failed(Step),
+}
+
+/// How the screen is run.
+#[derive(Debug)]
+pub struct LiveSpec {
+    /// Frames a second at the most.
+    pub fps: f64,
+    /// Its colours.
+    pub theme: Theme,
+}
+
+/// The loop's own state.
+#[derive(Debug)]
+struct Live<'a> {
+    canvas: Canvas<TestBackend>,
+    terminal: Option<Terminal>,
+    ui: &'a mut Ui,
+    theme: Theme,
+    is_stale: bool,
+    has_focus: bool,
+    drawn_at: Option<At>,
+    carried: (u64, u64),
+}
+
+/// Shows it until there is a reason to leave. Returns the reason, and bytes and frames written to
+/// the terminal.
+pub async fn run(
+    show: &mut impl Show,
+    ui: &mut Ui,
+    spec: LiveSpec,
+    signals: &mut Signals,
+    mut input: impl Stream<Item = std::io::Result<Input>> + Unpin,
+) -> Result<(Left, (u64, u64)), TerminalError> {
+    let (width, height) = crossterm::terminal::size().map_err(TerminalError::Take)?;
+    let mut live = Live {
+        canvas: canvas(width, height),
+        terminal: Some(Terminal::take()?),
+        ui,
+        theme: spec.theme,
+        is_stale: true,
+        has_focus: true,
+        drawn_at: None,
+        carried: (0, 0),
+    };
+    live.draw(show);
+    let mut fps = spec.fps;
+    let mut frame = ticker(fps);
+    let left = loop {
+        tokio::select! { biased;
+            asked = signals.next() => match asked {
+                Asked::End => break Left::Asked,
+                Asked::HangUp => break Left::Detached,
+                Asked::Suspend => live.suspend(show)?,
+            },
+            input = input.next() => match input {
+                Some(Ok(input)) => {
+                    if let Some(left) = live.input(show, &input)? {
+                        break left;
+                    }
+                }
+                // The terminal went away.
+                Some(Err(_)) | None => break Left::Detached,
+            },
+            _ = frame.tick() => {
+                if live.is_lost() {
+                    break Left::Detached;
+                }
+                live.tick(show);
+                let wanted = live.affordable_fps(spec.fps);
+                if (wanted - fps).abs() > f64::EPSILON {
+                    fps = wanted;
+                    frame = ticker(fps);
+                }
+            }
+            step = show.step() => {
+                live.is_stale = true;
+                match step {
+                    Step::Took => {}
+                    Step::PlanDone if show.ends_with_plan() => break Left::PlanDone,
+                    Step::PlanDone => live.ui.tell("the plan is done; q leaves"),
+                    Step::TimeOver => break Left::TimeOver,
+                    step @ (Step::Failed(_) | Step::Unrecorded(_)) => break Left::Failed(step),
+                }
+            }
+        }
+    };
+    live.draw(show);
+    Ok((left, live.written()))
+}
+
+fn ticker(fps: f64) -> tokio::time::Interval {
+    let mut ticker = tokio::time::interval(Duration::from_secs_f64(1.0 / fps.max(FPS_MIN)));
+    ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticker
+}
+
+fn canvas(width: u16, height: u16) -> Canvas<TestBackend> {
+    match Canvas::new(TestBackend::new(width, height)) {
+        Ok(canvas) => canvas,
+        Err(impossible) => match impossible {},
+    }
+}
+
+impl Live<'_> {
+    fn tick(&mut self, show: &impl Show) {
+        let is_old = self.drawn_at.is_none_or(|at| STALE_AFTER <= show.now().since(at));
+        if self.is_stale || is_old {
+            self.draw(show);
+        }
+    }
+
+    fn draw(&mut self, show: &impl Show) {
+        let Some(terminal) = &self.terminal else { return };
+        self.ui.set_now(show.now());
+        let session = self.ui.session();
+        let is_recording = !session.is_replay && show.unrecorded().is_none();
+        self.ui.set_session(tui::Session { is_recording, ..session });
+        let size = self.canvas.backend().buffer().area;
+        self.ui.set_size(size.width, size.height);
+        let (ui, theme) = (&*self.ui, &self.theme);
+        // Drawing into memory cannot fail.
+        let Ok(frame) = self.canvas.draw(|frame| tui::draw(show.model(), ui, theme, frame));
+        terminal.show(frame.buffer.clone());
+        self.is_stale = false;
+        self.drawn_at = Some(show.now());
+    }
+
+    fn input(
+        &mut self,
+        show: &mut impl Show,
+        input: &Input,
+    ) -> Result<Option<Left>, TerminalError> {
+        self.is_stale = true;
+        match input {
+            Input::Key(key) if key.kind != KeyEventKind::Release => {
+                let command = self.ui.key(*key, show.model());
+                let left = match command {
+                    Some(command) => self.obey(show, command)?,
+                    None => None,
+                };
+                // What a key does is seen at once, not a frame later.
+                self.draw(show);
+                return Ok(left);
+            }
+            Input::Resize(width, height) => {
+                self.canvas = canvas(*width, *height);
+            }
+            Input::FocusGained => self.has_focus = true,
+            Input::FocusLost => self.has_focus = false,
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    fn obey(
+        &mut self,
+        show: &mut impl Show,
+        command: Command,
+    ) -> Result<Option<Left>, TerminalError> {
+        match command {
+            Command::Quit => Ok(Some(Left::Quit)),
+            Command::Detach => Ok(Some(Left::Detached)),
+            Command::Suspend => {
+                self.suspend(show)?;
+                Ok(None)
+            }
+            command => {
+                let screen = Screen {
+                    buffer: self.canvas.backend().buffer(),
+                    ui: self.ui,
+                    theme: &self.theme,
+                };
+                if let Some(told) = show.obey(command, &screen) {
+                    self.ui.tell(told);
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// Gives the terminal back, stops, and takes it again when continued.
+    fn suspend(&mut self, show: &mut impl Show) -> Result<(), TerminalError> {
+        show.suspend(true);
+        self.carried = self.written();
+        drop(self.terminal.take());
+        stop_self();
+        self.terminal = Some(Terminal::take()?);
+        let size = crossterm::terminal::size().map_err(TerminalError::Take)?;
+        self.canvas = canvas(size.0, size.1);
+        show.suspend(false);
+        self.draw(show);
+        Ok(())
+    }
+
+    fn is_lost(&self) -> bool {
+        self.terminal.as_ref().is_some_and(Terminal::is_lost)
+    }
+
+    fn written(&self) -> (u64, u64) {
+        use std::sync::atomic::Ordering::Relaxed;
+        let (bytes, frames) = self.terminal.as_ref().map_or((0, 0), |terminal| {
+            let meter = terminal.meter();
+            (meter.bytes.load(Relaxed), meter.frames.load(Relaxed))
+        });
+        (self.carried.0 + bytes, self.carried.1 + frames)
+    }
+
+    /// The frame rate that the line to the terminal bears.
+    fn affordable_fps(&self, wanted: f64) -> f64 {
+        use std::sync::atomic::Ordering::Relaxed;
+        if !self.has_focus {
+            return FPS_MIN;
+        }
+        let Some(terminal) = &self.terminal else { return wanted };
+        let took = Duration::from_micros(terminal.meter().last_write_us.load(Relaxed));
+        let mut fps = wanted;
+        let mut bound = SLOW_WRITE;
+        while bound < took && FPS_MIN < fps {
+            fps /= 2.0;
+            bound *= 2;
+        }
+        fps.max(FPS_MIN)
+    }
+}

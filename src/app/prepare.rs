@@ -1,0 +1,289 @@
+//! From a wish to a run: the embedded cluster if asked for, the connection, the collectors, the
+//! address of the load.
+//!
+//! It runs beside the screen, which shows from the first moment what each source says. Nothing is
+//! changed in a cluster unless the scenario says `create`.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::bus::Sender;
+use crate::clock::Clock;
+use crate::collect::Cluster;
+use crate::collect::ClusterError;
+use crate::collect::ClusterOptions;
+use crate::collect::CollectSpec;
+use crate::collect::Collector;
+use crate::collect::gateway;
+use crate::collect::gateway::TargetError;
+use crate::event::Event;
+use crate::event::cluster::Name;
+use crate::event::run::Began;
+use crate::event::run::Executor;
+use crate::event::run::Found;
+use crate::event::run::PlannedStage;
+use crate::load::EngineError;
+use crate::load::EngineSpec;
+use crate::scenario::plan::Address;
+use crate::scenario::plan::Arrivals;
+use crate::scenario::plan::Create;
+use crate::scenario::plan::Plan;
+use crate::sim::listen;
+use crate::sim::listen::ListenError;
+use crate::sim::listen::Ports;
+use crate::sim::listen::Running;
+use crate::tasks::Supervisor;
+
+use super::created::CreateError;
+use super::created::Created;
+use super::settings::Namespace;
+use super::settings::Settings;
+use super::spec::RunSpec;
+
+/// What a run holds on to.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The engine's orders, if load is to be sent.
+    pub engine: Option<EngineSpec>,
+    hands: Supervisor,
+    collector: Option<Collector>,
+    created: Option<Created>,
+    sim: Option<Running>,
+}
+
+/// The run could not be begun; nothing was changed, or it was put back.
+#[derive(Debug, Error)]
+pub enum PrepareError {
+    /// The embedded cluster did not start.
+    #[error("cannot start the embedded cluster")]
+    Sim(#[source] ListenError),
+    /// No cluster could be spoken to.
+    #[error("cannot reach the cluster")]
+    Connect(#[source] ClusterError),
+    /// The load's address is not known.
+    #[error("cannot find where to send the load")]
+    Target(#[source] TargetError),
+    /// The address in the plan is none.
+    #[error("the address {url:?} cannot be used: {why}")]
+    Address {
+        /// As it was written.
+        url: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The service of the scenario could not be made.
+    #[error("cannot make the scenario's service")]
+    Create(#[source] CreateError),
+    /// The engine did not start.
+    #[error("cannot start the load engine")]
+    Engine(#[source] EngineError),
+    /// Our own fault.
+    #[error("a bug: {words}")]
+    Bug {
+        /// What the task said.
+        words: String,
+    },
+}
+
+/// Makes everything ready.
+pub async fn prepare(
+    spec: RunSpec,
+    sender: Sender,
+    clock: Clock,
+) -> Result<Prepared, PrepareError> {
+    let sim = match &spec.sim {
+        Some(sim) => {
+            Some(listen::listen(sim.clone(), Ports::default()).map_err(PrepareError::Sim)?)
+        }
+        None => None,
+    };
+    let cluster = connect(&spec, sim.as_ref()).await?;
+    let service = service(&spec, cluster.as_ref());
+    let began = began(&spec, cluster.as_ref(), service.as_ref(), clock);
+    sender.send(Event::Began(Box::new(began))).await;
+    let hands = Supervisor::new(sender.clone());
+    let mut prepared = Prepared { engine: None, hands, collector: None, created: None, sim };
+    if let Some(cluster) = &cluster {
+        let wish = CollectSpec {
+            namespace: service
+                .as_ref()
+                .map(|service| service.namespace.clone())
+                .or_else(|| (!is_all(&spec.settings)).then(|| cluster.namespace.clone())),
+            service: service.clone(),
+            autoscaler_url: spec.settings.cluster.autoscaler_url.clone(),
+            ..CollectSpec::default()
+        };
+        let out = (sender.clone(), clock);
+        prepared.collector = Some(Collector::start(&mut prepared.hands, out, cluster, wish).await);
+    }
+    let Some(plan) = &spec.plan else { return Ok(prepared) };
+    match target(&spec, plan, cluster.as_ref(), service.as_ref(), &mut prepared, &sender).await {
+        Ok(found) => {
+            sender.send(Event::Found(found.clone())).await;
+            prepared.engine =
+                Some(EngineSpec::new(plan.clone(), &found, clock).map_err(|why| {
+                    PrepareError::Address { url: found.url.clone(), why: why.to_string() }
+                })?);
+            Ok(prepared)
+        }
+        Err(error) => {
+            // What was made must not stay behind.
+            prepared.end(Duration::from_secs(1)).await;
+            Err(error)
+        }
+    }
+}
+
+/// A client for the embedded cluster, or for the one of the settings; none where only load is
+/// sent.
+async fn connect(spec: &RunSpec, sim: Option<&Running>) -> Result<Option<Cluster>, PrepareError> {
+    if let Some(sim) = sim {
+        let cluster = Cluster::at(&sim.api_url, "sim").map_err(PrepareError::Connect)?;
+        return Ok(Some(cluster));
+    }
+    let needs_none = match &spec.plan {
+        Some(plan) => matches!(plan.target.address, Address::Url { .. }),
+        None => false,
+    };
+    if needs_none {
+        return Ok(None);
+    }
+    let wished = &spec.settings.cluster;
+    let options = ClusterOptions {
+        kubeconfig: wished.kubeconfig.clone(),
+        context: wished.context.clone(),
+        namespace: match &wished.namespace {
+            Namespace::Named(namespace) => Some(namespace.clone()),
+            Namespace::OfContext | Namespace::All => None,
+        },
+    };
+    Cluster::connect(&options).await.map(Some).map_err(PrepareError::Connect)
+}
+
+fn is_all(settings: &Settings) -> bool {
+    settings.cluster.namespace == Namespace::All
+}
+
+impl Prepared {
+    /// Looks at another service.
+    pub fn open(&self, service: Name) {
+        if let Some(collector) = &self.collector {
+            collector.open(Some(service));
+        }
+    }
+
+    /// Deletes what was made, ends the hands, then the embedded cluster. Returns what could not be
+    /// deleted.
+    pub async fn end(mut self, grace: Duration) -> Vec<String> {
+        let left_behind = match self.created.take() {
+            Some(created) => created.delete().await,
+            None => Vec::new(),
+        };
+        let n_aborted = self.hands.shut_down(grace).await;
+        if 0 < n_aborted {
+            tracing::warn!(n_aborted, "collectors had to be aborted");
+        }
+        drop(self.sim);
+        left_behind
+    }
+}
+
+/// Where the load goes: the plan's address, or the gateway before the service.
+async fn target(
+    spec: &RunSpec,
+    plan: &Plan,
+    cluster: Option<&Cluster>,
+    service: Option<&Name>,
+    prepared: &mut Prepared,
+    sender: &Sender,
+) -> Result<Found, PrepareError> {
+    let (cluster, service, create) = match (&plan.target.address, cluster, service) {
+        (Address::Url { url, host }, _, _) => {
+            let url = spec.settings.cluster.gateway.clone().unwrap_or_else(|| url.clone());
+            return Ok(Found { url, host: host.clone(), via: "as given".to_owned() });
+        }
+        (Address::Service { create, .. }, Some(cluster), Some(service)) => {
+            (cluster, service, create.as_ref())
+        }
+        (Address::Service { .. }, _, _) => {
+            return Err(PrepareError::Bug { words: "a service without a cluster".to_owned() });
+        }
+    };
+    if let Some(create) = create {
+        prepared.created = Some(make(spec, cluster, service, create, sender).await?);
+    }
+    let address = match (&spec.settings.cluster.gateway, &prepared.sim) {
+        (Some(gateway), _) => Some(gateway.clone()),
+        (None, Some(sim)) => Some(sim.gateway_url.clone()),
+        (None, None) => None,
+    };
+    let place = (service.namespace.as_str(), service.name.as_str());
+    let target = gateway::find_target(cluster, place, address.as_deref())
+        .await
+        .map_err(PrepareError::Target)?;
+    Ok(Found { url: target.url, host: target.host, via: target.found })
+}
+
+async fn make(
+    spec: &RunSpec,
+    cluster: &Cluster,
+    service: &Name,
+    create: &Create,
+    sender: &Sender,
+) -> Result<Created, PrepareError> {
+    if spec.settings.read_only {
+        return Err(PrepareError::Create(CreateError::ReadOnly));
+    }
+    Created::make(cluster, service, create, sender.clone()).await.map_err(PrepareError::Create)
+}
+
+fn service(spec: &RunSpec, cluster: Option<&Cluster>) -> Option<Name> {
+    let here = cluster.map(|cluster| cluster.namespace.clone())?;
+    let planned = spec.plan.as_ref().and_then(|plan| match &plan.target.address {
+        Address::Service { name, namespace, .. } => Some(Name {
+            namespace: namespace.clone().unwrap_or_else(|| here.clone()),
+            name: name.clone(),
+        }),
+        Address::Url { .. } => None,
+    });
+    planned.or_else(|| Some(Name { namespace: here, name: spec.service.clone()? }))
+}
+
+fn began(spec: &RunSpec, cluster: Option<&Cluster>, service: Option<&Name>, clock: Clock) -> Began {
+    let plan = spec.plan.as_ref();
+    Began {
+        name: spec.name.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        anchor: clock.anchor(),
+        mode: spec.mode,
+        context: cluster.map(|cluster| cluster.context.clone()),
+        namespace: service
+            .map(|service| service.namespace.clone())
+            .or_else(|| cluster.filter(|_| !is_all(&spec.settings)).map(|it| it.namespace.clone())),
+        service: service.map(|service| service.name.clone()),
+        stages: plan.map_or_else(Vec::new, |plan| {
+            plan.load
+                .stages
+                .iter()
+                .map(|stage| PlannedStage {
+                    name: stage.name.clone(),
+                    lasts: stage.lasts,
+                    from: stage.from,
+                    to: stage.to,
+                })
+                .collect()
+        }),
+        executor: match plan.map(|plan| plan.load.arrivals) {
+            None => Executor::None,
+            Some(Arrivals::Even | Arrivals::Poisson) => Executor::Open,
+            Some(Arrivals::Closed { .. }) => Executor::Closed,
+        },
+        max_rate: plan.map(Plan::max_rate),
+        max_in_flight: plan.map(|plan| plan.target.max_in_flight.into()),
+        checks: plan.map_or_else(Vec::new, |plan| {
+            plan.checks.iter().map(|check| check.text.clone()).collect()
+        }),
+        read_only: spec.settings.read_only,
+    }
+}

@@ -1,0 +1,130 @@
+//! What `s` writes: the screen as text, ANSI and SVG, every visible value with its time and source
+//! as JSON, and the window as CSV.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::export;
+use crate::journal::FolderError;
+use crate::journal::RunFolder;
+use crate::model::Model;
+use crate::series::Cells;
+use crate::series::Series;
+use crate::tui::Moment;
+use crate::units::At;
+
+use super::live::Screen;
+
+/// Rows of the CSV at most: one a column of the window.
+const ROWS: usize = 240;
+
+/// Writes it; returns the files.
+pub(super) fn write(
+    folder: &RunFolder,
+    model: &Model,
+    screen: &Screen<'_>,
+) -> Result<Vec<PathBuf>, FolderError> {
+    let moment = Moment::of(model, screen.ui);
+    let wall = model.run.anchor().wall(moment.at).to_string();
+    let stem: String = wall.replace(['-', ':'], "");
+    let values: Vec<_> = moment
+        .values()
+        .iter()
+        .map(|value| {
+            json!({
+                "name": value.name,
+                "value": value.value,
+                "unit": value.unit,
+                "source": value.source,
+                "age_s": value.age.map(|age| age.as_secs_f64()),
+            })
+        })
+        .collect();
+    let report = json!({
+        "schema": 1,
+        "time": wall,
+        "seconds": moment.at.as_secs_f64(),
+        "is_present": moment.is_present,
+        "revision": moment.revision.as_ref().map(|it| format!("{}/{}", it.namespace, it.name)),
+        "values": values,
+    });
+    [
+        ("txt", export::text(screen.buffer)),
+        ("ansi", export::ansi(screen.buffer)),
+        ("svg", export::svg(screen.buffer, &export::Palette::DARK)),
+        ("json", format!("{report:#}\n")),
+        ("csv", csv(model, screen)),
+    ]
+    .into_iter()
+    .map(|(kind, text)| folder.write_snapshot(&format!("{stem}.{kind}"), text.as_bytes()))
+    .collect()
+}
+
+/// The lanes of the window, a row a step; what is not known is an empty field.
+fn csv(model: &Model, screen: &Screen<'_>) -> String {
+    let window = screen.ui.window();
+    let cells = Cells { from: window.from, to: window.to, n: ROWS };
+    let until = model.now.min(window.to);
+    let mut columns: Vec<(&str, &Series)> = Vec::new();
+    let traffic = &model.traffic;
+    if traffic.last.is_some() {
+        columns.extend([
+            ("target_per_s", &traffic.target),
+            ("offered_per_s", &traffic.offered),
+            ("sent_per_s", &traffic.sent),
+            ("done_per_s", &traffic.done),
+            ("failed_per_s", &traffic.failed),
+            ("dropped_per_s", &traffic.dropped),
+            ("in_flight", &traffic.in_flight),
+            ("p50_s", &traffic.p50),
+            ("p99_s", &traffic.p99),
+            ("max_s", &traffic.max),
+            ("send_lag_p99_s", &traffic.lag_p99),
+        ]);
+    }
+    let revision = screen.ui.revision(model);
+    if let Some(scaling) = revision.as_ref().and_then(|it| model.scaling.get(it)) {
+        columns.extend([
+            ("ready", &scaling.ready),
+            ("starting", &scaling.starting),
+            ("terminating", &scaling.terminating),
+            ("desired", &scaling.desired),
+            ("wanted", &scaling.wanted),
+            ("stable_average", &scaling.stable),
+            ("panic_average", &scaling.panic),
+            ("panic_begins_above", &scaling.enters),
+            ("excess_burst_capacity", &scaling.excess_burst_capacity),
+            ("activator_concurrency", &scaling.activator),
+            ("via_activator", &scaling.via_activator),
+            ("cpu_cores", &scaling.cpu),
+        ]);
+    }
+    let mut text = String::from("time,seconds");
+    for (name, _) in &columns {
+        let _ = write!(text, ",{name}");
+    }
+    text.push_str(",panic\n");
+    let drawn: Vec<_> =
+        columns.iter().map(|(_, series)| series.in_cells(cells, until, None)).collect();
+    let panics = revision.as_ref().and_then(|it| model.scaling.get(it)).map(|it| &it.panics);
+    for row in 0..ROWS {
+        let at: At = cells.edge(row);
+        if until < at {
+            break;
+        }
+        let _ = write!(text, "{},{:.3}", model.run.anchor().wall(at), at.as_secs_f64());
+        for column in &drawn {
+            text.push(',');
+            if let Some(Some(cell)) = column.get(row) {
+                let _ = write!(text, "{}", cell.last);
+            }
+        }
+        let is_panicking = panics.map(|panics| {
+            panics.iter().any(|span| span.began <= at && span.ended.is_none_or(|ended| at < ended))
+        });
+        let _ = writeln!(text, ",{}", is_panicking.map_or("", |it| if it { "1" } else { "0" }));
+    }
+    text
+}

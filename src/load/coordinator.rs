@@ -1,0 +1,375 @@
+//! The thread that rules the shards: it obeys the person, keeps the plan's time, adds up what was
+//! counted, and watches that the load does no harm.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use mio::Waker;
+use tokio::sync::watch;
+
+use crate::bus::Refused;
+use crate::bus::Sender;
+use crate::clock::Clock;
+use crate::event::Event;
+use crate::event::command::LoadCommand;
+use crate::event::run;
+use crate::event::run::By;
+use crate::event::traffic::Interval;
+use crate::scenario::plan::Plan;
+use crate::units::At;
+
+use super::control::Change;
+use super::control::Control;
+use super::shard::Counted;
+use super::shard::Order;
+use super::tally::Pending;
+use super::tally::Tally;
+use super::target::Target;
+
+/// Length of an interval.
+const INTERVAL: Duration = Duration::from_millis(500);
+/// A change takes effect this much later, so that every shard has it in time.
+const NOTICE: f64 = 0.002;
+/// Intervals that must all be bad before the load is held.
+const BAD_INTERVALS: u32 = 20;
+/// Events that may wait for the bus.
+const WAITING_MAX: usize = 1024;
+/// How often a name that did not resolve is asked for again.
+const RESOLVE_AGAIN: Duration = Duration::from_secs(5);
+
+/// How far the engine is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Life {
+    Running,
+    PlanDone,
+    Ended,
+}
+
+/// What is asked of the coordinator.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Wish {
+    Change(LoadCommand),
+    Stop,
+    Abort,
+}
+
+/// A shard's thread, and the ways to it.
+#[derive(Debug)]
+pub(super) struct ShardHandle {
+    pub(super) orders: mpsc::SyncSender<Order>,
+    pub(super) answers: mpsc::Receiver<Counted>,
+    pub(super) waker: Waker,
+    pub(super) thread: JoinHandle<()>,
+    pub(super) spare: Option<Box<Tally>>,
+}
+
+/// What the coordinator is made of.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) plan: Arc<Plan>,
+    pub(super) target: Target,
+    pub(super) shards: Vec<ShardHandle>,
+    pub(super) wishes: mpsc::Receiver<Wish>,
+    pub(super) sender: Sender,
+    pub(super) life: watch::Sender<Life>,
+    pub(super) clock: Clock,
+    /// From when on the engine counts its seconds.
+    pub(super) began: At,
+    pub(super) is_open: bool,
+}
+
+/// Rules the shards.
+#[derive(Debug)]
+pub(super) struct Coordinator {
+    parts: Parts,
+    control: Control,
+    pending: Pending,
+    waiting: VecDeque<Event>,
+    stage: Option<usize>,
+    closes: At,
+    n_bad: u32,
+    resolve_at: Option<At>,
+    is_plan_over: bool,
+    is_stopping: bool,
+    is_aborted: bool,
+}
+
+impl Coordinator {
+    pub(super) fn new(parts: Parts) -> Self {
+        Self {
+            control: Control::new(&parts.plan),
+            pending: Pending::new(parts.began),
+            waiting: VecDeque::new(),
+            stage: None,
+            closes: parts.began + INTERVAL,
+            n_bad: 0,
+            resolve_at: Some(parts.began),
+            is_plan_over: false,
+            is_stopping: false,
+            is_aborted: false,
+            parts,
+        }
+    }
+
+    /// Runs until all shards have ended and the last interval has been delivered.
+    pub(super) fn run(mut self) {
+        // A resolver can take its time; the plan's begins after it.
+        self.resolve(self.parts.clock.at());
+        self.begin();
+        loop {
+            let now = self.parts.clock.at();
+            self.resolve(now);
+            self.keep_time(now);
+            if self.closes <= now {
+                let is_drained = self.close_interval();
+                self.closes = self.closes.max(now.saturating_sub(INTERVAL)) + INTERVAL;
+                if self.settle(is_drained) {
+                    break;
+                }
+            }
+            self.deliver();
+            match self.parts.wishes.recv_timeout(self.nap()) {
+                Ok(wish) => self.grant(wish),
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                // Nobody holds the engine any more.
+                Err(mpsc::RecvTimeoutError::Disconnected) if self.is_aborted => {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                Err(mpsc::RecvTimeoutError::Disconnected) => self.grant(Wish::Abort),
+            }
+        }
+        self.end();
+    }
+
+    fn begin(&mut self) {
+        let now = self.parts.clock.at();
+        self.control.begin(self.t(now));
+        self.pending = Pending::new(now);
+        self.closes = now + INTERVAL;
+        self.order_course();
+    }
+
+    fn t(&self, at: At) -> f64 {
+        at.since(self.parts.began).as_secs_f64()
+    }
+
+    fn at(&self, t: f64) -> At {
+        self.parts.began + Duration::try_from_secs_f64(t).unwrap_or_default()
+    }
+
+    fn nap(&self) -> Duration {
+        let boundary = self.control.next_boundary(self.stage).filter(|_| !self.is_plan_over);
+        let next = [boundary, self.control.burst_until()]
+            .into_iter()
+            .flatten()
+            .map(|t| self.at(t))
+            .fold(self.closes, At::min);
+        next.since(self.parts.clock.at()).max(Duration::from_micros(500))
+    }
+
+    fn grant(&mut self, wish: Wish) {
+        match wish {
+            Wish::Change(_) if self.is_plan_over || self.is_stopping => {}
+            Wish::Change(command) => {
+                let t = self.t(self.parts.clock.at()) + NOTICE;
+                if let Some(change) = self.control.obey(command, t) {
+                    self.n_bad = 0;
+                    self.changed(t, change);
+                }
+            }
+            Wish::Stop => {
+                self.is_stopping = true;
+                self.order_all(|| Order::Stop);
+                // The draining is watched closely.
+                self.closes = self.parts.clock.at() + Duration::from_millis(20);
+            }
+            Wish::Abort => {
+                self.is_stopping = true;
+                self.is_aborted = true;
+                self.order_all(|| Order::Abort);
+                self.closes = self.parts.clock.at();
+            }
+        }
+    }
+
+    fn changed(&mut self, t: f64, change: Change) {
+        self.order_course();
+        let Change { by, what, from, to, reason } = change;
+        let control = run::Control { by, what: what.to_owned(), from, to, reason, at: self.at(t) };
+        self.say(Event::Control(control));
+        if by == By::You && what == "next" {
+            self.keep_time(self.at(t));
+        }
+    }
+
+    fn order_course(&mut self) {
+        let course = self.control.course();
+        self.order_all(|| Order::Course(course.clone()));
+    }
+
+    fn order_all(&mut self, order: impl Fn() -> Order) {
+        for shard in &self.parts.shards {
+            // There is room for many orders; a shard that takes none has ended.
+            let _ = shard.orders.send(order());
+            let _ = shard.waker.wake();
+        }
+    }
+
+    fn resolve(&mut self, now: At) {
+        if self.resolve_at.is_none_or(|at| now < at) {
+            return;
+        }
+        match self.parts.target.resolve() {
+            Ok(addresses) if !addresses.is_empty() => {
+                self.resolve_at = None;
+                self.order_all(|| Order::Addresses(addresses.clone()));
+            }
+            Ok(_) => self.resolve_at = Some(now + RESOLVE_AGAIN),
+            Err(error) => {
+                tracing::warn!(%error, "the target's name does not resolve");
+                self.resolve_at = Some(now + RESOLVE_AGAIN);
+            }
+        }
+    }
+
+    /// Stages that begin, bursts that end, the plan's end.
+    fn keep_time(&mut self, now: At) {
+        let t = self.t(now);
+        if let Some(until) = self.control.burst_until().filter(|until| *until <= t)
+            && let Some(change) = self.control.end_burst(t)
+        {
+            tracing::debug!(until, "the burst is over");
+            self.changed(t, change);
+        }
+        let stage = self.control.stage_at(t);
+        if stage != self.stage
+            && let Some(index) = stage
+        {
+            let begins = self.control.next_boundary(index.checked_sub(1)).filter(|_| 0 < index);
+            let at = self.at(begins.filter(|begins| *begins <= t).unwrap_or(t));
+            let name = self.parts.plan.load.stages[index].name.clone();
+            let index = u32::try_from(index).unwrap_or(u32::MAX);
+            self.say(Event::Stage(run::Stage { index, name, at }));
+        }
+        self.stage = stage.or(self.stage);
+        if !self.is_plan_over && self.control.is_over(t) {
+            self.is_plan_over = true;
+            self.order_all(|| Order::Stop);
+        }
+    }
+
+    /// Asks all shards for their counts and closes the interval. Whether all are drained.
+    fn close_interval(&mut self) -> bool {
+        self.pending.reopen();
+        let mut is_drained = true;
+        for shard in &mut self.parts.shards {
+            let Some(spare) = shard.spare.take() else { continue };
+            if shard.orders.send(Order::Collect(spare)).is_err() {
+                continue;
+            }
+            let _ = shard.waker.wake();
+        }
+        for shard in &mut self.parts.shards {
+            // A shard answers within a loop; one that does not has ended.
+            let Ok(counted) = shard.answers.recv_timeout(Duration::from_secs(5)) else { continue };
+            is_drained &= counted.is_drained;
+            self.pending.add(&counted.tally);
+            shard.spare = Some(counted.tally);
+        }
+        let interval = self.interval();
+        self.watch_errors(&interval);
+        // While events wait, order is kept; without room it grows until there is some.
+        let ended = interval.began + interval.lasted;
+        if self.waiting.is_empty()
+            && self.parts.sender.try_send(Event::Traffic(Box::new(interval))).is_ok()
+        {
+            self.pending = Pending::new(ended);
+        }
+        is_drained
+    }
+
+    fn interval(&self) -> Interval {
+        let now = self.parts.clock.at();
+        let t = self.t(now);
+        let target =
+            if self.is_plan_over || self.is_stopping { 0.0 } else { self.control.rate_at(t) };
+        self.pending.close(now, self.parts.is_open, (target, self.control.is_paused()))
+    }
+
+    /// Holds the load at the plan's lowest rate when most requests fail.
+    fn watch_errors(&mut self, interval: &Interval) {
+        let bad = interval.failed + interval.dropped;
+        let all = bad + interval.succeeded;
+        self.n_bad = if 0 < all && all < bad * 2 { self.n_bad + 1 } else { 0 };
+        if self.n_bad < BAD_INTERVALS || self.is_plan_over {
+            return;
+        }
+        self.n_bad = 0;
+        let t = self.t(self.parts.clock.at()) + NOTICE;
+        let worst =
+            interval.errors.iter().max_by_key(|(_, n)| **n).map(|(class, _)| class.as_str());
+        let reason = format!(
+            "more than half of the requests failed for ten seconds ({}): held at the plan's lowest rate",
+            worst.unwrap_or("dropped at the in-flight cap")
+        );
+        if let Some(change) = self.control.protect(t, reason) {
+            self.changed(t, change);
+        }
+    }
+
+    /// Whether the engine's work is over.
+    fn settle(&mut self, is_drained: bool) -> bool {
+        if !is_drained {
+            if self.is_stopping || self.is_plan_over {
+                self.closes = self.parts.clock.at() + Duration::from_millis(20);
+            }
+            return false;
+        }
+        // All shards are drained only once nothing more is due.
+        self.parts.life.send_if_modified(|life| {
+            let is_news = *life < Life::PlanDone;
+            *life = (*life).max(Life::PlanDone);
+            is_news
+        });
+        self.is_plan_over = true;
+        self.is_stopping
+    }
+
+    fn say(&mut self, event: Event) {
+        if self.waiting.len() < WAITING_MAX {
+            self.waiting.push_back(event);
+        }
+        self.deliver();
+    }
+
+    /// Gives the bus what it has room for, in order.
+    fn deliver(&mut self) {
+        while let Some(event) = self.waiting.pop_front() {
+            if let Err(Refused(event)) = self.parts.sender.try_send(event) {
+                self.waiting.push_front(event);
+                return;
+            }
+        }
+    }
+
+    fn end(mut self) {
+        for event in self.waiting.drain(..) {
+            self.parts.sender.send_blocking(event);
+        }
+        let rest = self.interval();
+        if 0 < rest.offered + rest.completed() + rest.dropped {
+            self.parts.sender.send_blocking(Event::Traffic(Box::new(rest)));
+        }
+        for shard in self.parts.shards {
+            drop((shard.orders, shard.answers));
+            let _ = shard.waker.wake();
+            if shard.thread.join().is_err() {
+                tracing::error!("a shard panicked");
+            }
+        }
+        self.parts.life.send_replace(Life::Ended);
+    }
+}

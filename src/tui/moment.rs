@@ -1,0 +1,487 @@
+//! The values of one moment: what the panels show, taken out of the model in one place.
+//!
+//! At present they are the newest; under the cursor, or in a frozen view that the model has moved
+//! on from, they are what the series held then. A snapshot writes the same values that the panels
+//! draw, since both take them from here.
+
+use std::time::Duration;
+
+use crate::event::cluster::Name;
+use crate::event::run::Executor;
+use crate::event::scaler::Origin;
+use crate::kpa::config::Metric;
+use crate::model::Model;
+use crate::model::cluster::PodLife;
+use crate::model::cluster::PodState;
+use crate::model::scaling::FRESH;
+use crate::model::scaling::Ignorance;
+use crate::model::scaling::PanicState;
+use crate::model::scaling::RevisionScaling;
+use crate::model::scaling::averages;
+use crate::series::LatencyHistogram;
+use crate::units::At;
+use crate::units::Bytes;
+use crate::units::Millicores;
+
+use super::ui::Ui;
+
+/// How long a value of the load counts after its interval began.
+pub const LOAD_HOLD: Duration = Duration::from_secs(3);
+/// Rates and percentiles of the present are those of this span.
+const PRESENT: Duration = Duration::from_secs(1);
+
+/// The values of one moment. `None` is not known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Moment {
+    /// When.
+    pub at: At,
+    /// Whether it is the present.
+    pub is_present: bool,
+    /// The revision looked at.
+    pub revision: Option<Name>,
+    /// The load.
+    pub load: Load,
+    /// The pods.
+    pub pods: Pods,
+    /// The autoscaler.
+    pub scaler: Scaler,
+}
+
+/// The load of a moment; rates a second, latencies in seconds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Load {
+    /// Requests a second, or users, asked for.
+    pub target: Option<f64>,
+    /// Requests that fell due.
+    pub offered: Option<f64>,
+    /// Requests that left.
+    pub sent: Option<f64>,
+    /// Requests that succeeded.
+    pub done: Option<f64>,
+    /// Requests in flight.
+    pub in_flight: Option<f64>,
+    /// Half of the successes were faster.
+    pub p50: Option<f64>,
+    /// All but one in a hundred were faster.
+    pub p99: Option<f64>,
+    /// The slowest.
+    pub max: Option<f64>,
+    /// Failed and dropped over offered.
+    pub errors: Option<f64>,
+    /// The same over the whole run.
+    pub errors_total: Option<f64>,
+    /// Send lag, 99 %.
+    pub lag_p99: Option<f64>,
+    /// Why we ourselves are the bottleneck, if we are.
+    pub limited: Option<String>,
+    /// Whether the load is paused.
+    pub is_paused: bool,
+}
+
+/// The pods of a moment.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Pods {
+    /// Serving.
+    pub ready: Option<f64>,
+    /// Wished for.
+    pub desired: Option<f64>,
+    /// On their way.
+    pub starting: Option<f64>,
+    /// On their way out.
+    pub terminating: Option<f64>,
+    /// `max-scale`, if there is a bound.
+    pub max_scale: Option<u32>,
+    /// CPU of all pods with a sample, in cores.
+    pub cpu: Option<f64>,
+    /// Memory of all pods with a sample.
+    pub memory: Option<Bytes>,
+    /// Age of the oldest of these samples.
+    pub usage_age: Option<Duration>,
+    /// The newest cold start.
+    pub cold_start: Option<Duration>,
+    /// 95 % of the cold starts.
+    pub cold_start_p95: Option<Duration>,
+    /// How many cold starts there were.
+    pub n_cold_starts: usize,
+}
+
+/// The autoscaler of a moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scaler {
+    /// Whether it panics.
+    pub panic: Panic,
+    /// What is measured.
+    pub metric: Metric,
+    /// Average over the panic window.
+    pub panic_average: Option<f64>,
+    /// Average over the stable window.
+    pub stable_average: Option<f64>,
+    /// What a pod is to bear.
+    pub target: Option<f64>,
+    /// Ready pods as the autoscaler counts them.
+    pub ready: Option<f64>,
+    /// Wanted before bounds.
+    pub wanted: Option<f64>,
+    /// The panic threshold: wanted pods over ready ones.
+    pub threshold: Option<f64>,
+    /// The panic average above which panic begins.
+    pub enters: Option<f64>,
+    /// The most wanted in the present panic.
+    pub held_max: Option<u32>,
+    /// Excess burst capacity.
+    pub ebc: Option<f64>,
+    /// Whether the activator is in the path.
+    pub via_activator: Option<bool>,
+    /// Requests in the activators.
+    pub in_activator: Option<f64>,
+    /// Age of the reading; `None` if there is none.
+    pub age: Option<Duration>,
+    /// The autoscaler's class, as `kpa`; empty if it is not known.
+    pub class: String,
+}
+
+/// Whether it panics, for the one word.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Panic {
+    /// It does not; since when, where that was seen.
+    Stable {
+        /// How we know.
+        origin: Origin,
+        /// When the last panic ended.
+        since: Option<At>,
+    },
+    /// It does.
+    On {
+        /// How we know.
+        origin: Origin,
+        /// Since when.
+        since: At,
+        /// Whether it is older than that.
+        was_on: bool,
+        /// When it can end at the earliest.
+        leaves: Option<At>,
+    },
+    /// Nobody can say: the reason.
+    Unknown(String),
+}
+
+/// One value with its name and unit, for a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Value {
+    /// Its name, as `pods.ready`.
+    pub name: &'static str,
+    /// The value; `None` is not known.
+    pub value: Option<f64>,
+    /// Its unit.
+    pub unit: &'static str,
+    /// The source that it comes from.
+    pub source: &'static str,
+    /// How old it is, where that is known.
+    pub age: Option<Duration>,
+}
+
+// === impl Moment ===
+
+impl Moment {
+    /// The values at the moment that is looked at.
+    pub fn of(model: &Model, ui: &Ui) -> Self {
+        let at = ui.moment();
+        // A frozen view is present while the model has not moved on.
+        let is_present = ui.cursor().is_none() && model.now <= at;
+        let revision = ui.revision(model);
+        let scaling = revision.as_ref().and_then(|revision| model.scaling.get(revision));
+        let load = if is_present { present_load(model) } else { past_load(model, at) };
+        let pods = pods(model, (at, is_present), revision.as_ref(), scaling);
+        let scaler = scaler(model, (at, is_present), revision.as_ref(), scaling);
+        Self { at, is_present, revision, load, pods, scaler }
+    }
+
+    /// Every value, for a file.
+    pub fn values(&self) -> Vec<Value> {
+        let (load, pods, scaler) = (&self.load, &self.pods, &self.scaler);
+        let traffic = |name, value, unit| Value { name, value, unit, source: "load", age: None };
+        let watch =
+            |name, value| Value { name, value, unit: "pods", source: "watch pods", age: None };
+        let reading = |name, value, unit| Value {
+            name,
+            value,
+            unit,
+            source: "autoscaler metrics",
+            age: scaler.age,
+        };
+        let usage = |name, value, unit| Value {
+            name,
+            value,
+            unit,
+            source: "metrics.k8s.io",
+            age: pods.usage_age,
+        };
+        #[expect(clippy::cast_precision_loss, reason = "2^52 bytes are enough")]
+        let memory = pods.memory.map(|bytes| bytes.0 as f64);
+        let panics = match scaler.panic {
+            Panic::On { .. } => Some(1.0),
+            Panic::Stable { .. } => Some(0.0),
+            Panic::Unknown(_) => None,
+        };
+        vec![
+            traffic("load.target", load.target, "1/s or users"),
+            traffic("load.offered", load.offered, "1/s"),
+            traffic("load.sent", load.sent, "1/s"),
+            traffic("load.done", load.done, "1/s"),
+            traffic("load.in_flight", load.in_flight, "requests"),
+            traffic("load.p50", load.p50, "s"),
+            traffic("load.p99", load.p99, "s"),
+            traffic("load.max", load.max, "s"),
+            traffic("load.errors", load.errors, "share"),
+            traffic("load.errors_total", load.errors_total, "share"),
+            traffic("load.send_lag_p99", load.lag_p99, "s"),
+            watch("pods.ready", pods.ready),
+            watch("pods.starting", pods.starting),
+            watch("pods.terminating", pods.terminating),
+            Value { source: "watch podautoscalers", ..watch("pods.desired", pods.desired) },
+            usage("pods.cpu", pods.cpu, "cores"),
+            usage("pods.memory", memory, "bytes"),
+            watch("pods.cold_start_p95", pods.cold_start_p95.map(|it| it.as_secs_f64()))
+                .with_unit("s"),
+            reading("autoscaler.panic", panics, "0 or 1"),
+            reading("autoscaler.panic_average", scaler.panic_average, scaler.metric.name()),
+            reading("autoscaler.stable_average", scaler.stable_average, scaler.metric.name()),
+            reading("autoscaler.target", scaler.target, scaler.metric.name()),
+            reading("autoscaler.ready", scaler.ready, "pods"),
+            reading("autoscaler.wanted", scaler.wanted, "pods"),
+            reading("autoscaler.panic_begins_above", scaler.enters, scaler.metric.name()),
+            reading("autoscaler.excess_burst_capacity", scaler.ebc, "requests"),
+        ]
+    }
+}
+
+impl Value {
+    const fn with_unit(mut self, unit: &'static str) -> Self {
+        self.unit = unit;
+        self
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "requests in flight are few")]
+fn present_load(model: &Model) -> Load {
+    let traffic = &model.traffic;
+    let Some(last) = &traffic.last else { return Load::default() };
+    // A load that ended some time ago is not the present one.
+    if LOAD_HOLD + last.lasted < model.now.since(last.began) {
+        return Load { errors_total: traffic.total.error_share(), ..Load::default() };
+    }
+    let totals = traffic.window(PRESENT).unwrap_or_default();
+    let felt = totals.latencies.felt().filter(|felt| !felt.is_empty());
+    let quantile = |q| felt.map(|felt: &LatencyHistogram| felt.quantile(q).as_secs_f64());
+    let lag = totals.latencies.send_lag.as_ref().filter(|lag| !lag.is_empty());
+    Load {
+        target: Some(last.target),
+        offered: totals.per_second(totals.offered),
+        sent: totals.per_second(totals.sent),
+        done: totals.per_second(totals.succeeded),
+        in_flight: Some(last.in_flight as f64),
+        p50: quantile(0.5),
+        p99: quantile(0.99),
+        max: felt.map(|felt| felt.max().as_secs_f64()),
+        errors: totals.error_share(),
+        errors_total: traffic.total.error_share(),
+        lag_p99: lag.map(|lag| lag.quantile(0.99).as_secs_f64()),
+        limited: traffic.limited_now().map(str::to_owned),
+        is_paused: last.paused,
+    }
+}
+
+fn past_load(model: &Model, at: At) -> Load {
+    let traffic = &model.traffic;
+    let hold = Some(LOAD_HOLD);
+    let offered = traffic.offered.at(at, hold);
+    let lost = traffic.failed.at(at, hold).zip(traffic.dropped.at(at, hold));
+    let limited = traffic.limited.iter().rev().find(|it| it.began <= at && at < it.ended);
+    Load {
+        target: traffic.target.at(at, hold),
+        offered,
+        sent: traffic.sent.at(at, hold),
+        done: traffic.done.at(at, hold),
+        in_flight: traffic.in_flight.at(at, hold),
+        p50: traffic.p50.at(at, hold),
+        p99: traffic.p99.at(at, hold),
+        max: traffic.max.at(at, hold),
+        errors: offered
+            .filter(|offered| 0.0 < *offered)
+            .zip(lost)
+            .map(|(offered, (failed, dropped))| (failed + dropped) / offered),
+        errors_total: traffic.total.error_share(),
+        lag_p99: traffic.lag_p99.at(at, hold),
+        limited: limited.map(|it| it.cause.clone()),
+        is_paused: false,
+    }
+}
+
+fn pods(
+    model: &Model,
+    (at, is_present): (At, bool),
+    revision: Option<&Name>,
+    scaling: Option<&RevisionScaling>,
+) -> Pods {
+    let (Some(revision), Some(scaling)) = (revision, scaling) else { return Pods::default() };
+    let anchor = model.run.anchor();
+    let mut usage: Option<(Millicores, Bytes, Duration)> = None;
+    for (cpu, memory, age) in
+        model.cluster.pods_of(revision).filter_map(|life| life.usage_at(at, anchor))
+    {
+        let (all_cpu, all_memory, oldest) = usage.unwrap_or_default();
+        usage = Some((all_cpu + cpu, all_memory + memory, oldest.max(age)));
+    }
+    let usage = usage.filter(|_| is_present);
+    let mut cold_starts: Vec<Duration> = model
+        .cluster
+        .cold_starts
+        .iter()
+        .filter(|start| start.revision == *revision && start.ready <= at)
+        .map(|start| start.took)
+        .collect();
+    let newest = cold_starts.last().copied();
+    cold_starts.sort_unstable();
+    // The nearest rank.
+    let rank = (cold_starts.len() * 95).div_ceil(100);
+    #[expect(clippy::cast_precision_loss, reason = "cores")]
+    let cpu = usage.map(|(cpu, _, _)| cpu.0 as f64 / 1000.0);
+    Pods {
+        ready: scaling.ready.at(at, None),
+        desired: scaling.desired.at(at, None),
+        starting: scaling.starting.at(at, None),
+        terminating: scaling.terminating.at(at, None),
+        max_scale: scaling.config.as_ref().and_then(|config| config.config.max_scale),
+        cpu: cpu.or_else(|| if is_present { None } else { scaling.cpu.at(at, None) }),
+        memory: usage.map(|(_, memory, _)| memory),
+        usage_age: usage.map(|(_, _, age)| age),
+        cold_start: newest,
+        cold_start_p95: rank.checked_sub(1).and_then(|idx| cold_starts.get(idx).copied()),
+        n_cold_starts: cold_starts.len(),
+    }
+}
+
+fn scaler(
+    model: &Model,
+    (at, is_present): (At, bool),
+    revision: Option<&Name>,
+    scaling: Option<&RevisionScaling>,
+) -> Scaler {
+    let class = revision
+        .and_then(|revision| model.cluster.autoscalers.get(revision))
+        .map(|it| it.class.split('.').next().unwrap_or_default().to_owned())
+        .unwrap_or_default();
+    let mut values = Scaler {
+        panic: panic_at(model, (at, is_present), revision, scaling),
+        metric: Metric::default(),
+        panic_average: None,
+        stable_average: None,
+        target: None,
+        ready: None,
+        wanted: None,
+        threshold: None,
+        enters: None,
+        held_max: None,
+        ebc: None,
+        via_activator: None,
+        in_activator: None,
+        age: None,
+        class,
+    };
+    let Some(scaling) = scaling else { return values };
+    values.threshold = scaling.config.as_ref().map(|config| config.config.panic_threshold);
+    values.via_activator = scaling.via_activator.at(at, None).map(|it| 0.0 < it);
+    values.in_activator = scaling.activator.at(at, Some(FRESH));
+    if let Some(reading) = &scaling.reading {
+        let known = averages(reading);
+        (values.metric, values.target) = (known.metric, known.target);
+        if is_present {
+            values.age = Some(at.since(reading.read));
+            values.ready = reading.actual;
+            values.held_max = scaling.held_max;
+        }
+    }
+    let hold = if is_present { None } else { Some(FRESH) };
+    values.panic_average = scaling.panic.at(at, hold);
+    values.stable_average = scaling.stable.at(at, hold);
+    values.wanted = scaling.wanted.at(at, hold);
+    values.enters = scaling.enters.at(at, hold);
+    values.ebc = scaling.excess_burst_capacity.at(at, hold);
+    if !is_present {
+        values.ready = scaling.ready.at(at, None);
+    }
+    values
+}
+
+fn panic_at(
+    model: &Model,
+    (at, is_present): (At, bool),
+    revision: Option<&Name>,
+    scaling: Option<&RevisionScaling>,
+) -> Panic {
+    let (Some(revision), Some(scaling)) = (revision, scaling) else {
+        return Panic::Unknown("nothing heard yet".to_owned());
+    };
+    if is_present {
+        return match model.scaling.panic_state(revision, at) {
+            PanicState::Stable { origin } => {
+                let since = scaling.panics.back().and_then(|span| span.ended);
+                Panic::Stable { origin, since }
+            }
+            PanicState::Panic { origin, since, was_on, leaves } => {
+                Panic::On { origin, since, was_on, leaves }
+            }
+            PanicState::Unknown(ignorance) => Panic::Unknown(reason(model, &ignorance)),
+        };
+    }
+    let spans = scaling.panics.iter();
+    if let Some(span) =
+        spans.rev().find(|it| it.began <= at && at < it.ended.unwrap_or(it.seen + FRESH))
+    {
+        let (origin, since, was_on) = (span.origin, span.began, span.was_on);
+        return Panic::On { origin, since, was_on, leaves: None };
+    }
+    if scaling.wanted.at(at, Some(FRESH)).is_some() {
+        let since = scaling.panics.iter().rev().find_map(|span| span.ended.filter(|it| *it <= at));
+        return Panic::Stable { origin: Origin::Metric, since };
+    }
+    Panic::Unknown("not seen at that moment".to_owned())
+}
+
+/// Why nobody can say, in the words of the source that should.
+fn reason(model: &Model, ignorance: &Ignorance) -> String {
+    let source = model.sources.iter().find(|it| it.report.source.contains("autoscaler"));
+    let why = source.map(|it| it.report.reason.as_str()).filter(|why| !why.is_empty());
+    match (ignorance, why) {
+        (_, Some(why)) => why.to_owned(),
+        (Ignorance::NotHeard, None) => "no word of the autoscaler yet".to_owned(),
+        (Ignorance::Stale(age), None) => {
+            format!("last heard {} ago", super::text::span(*age))
+        }
+        (Ignorance::NoLineYet, None) => "no metric, and no log line about panic yet".to_owned(),
+    }
+}
+
+/// Where a pod was in its life at a moment; `None` if it was not there.
+pub fn pod_state_at(life: &PodLife, at: At) -> Option<PodState> {
+    if at < life.first_seen || life.gone.is_some_and(|gone| gone <= at) {
+        return None;
+    }
+    let is_deleted = life.deleted_seen.is_some_and(|deleted| deleted <= at);
+    let is_ready = life.ready_seen.is_some_and(|ready| ready <= at);
+    Some(match (is_deleted, is_ready) {
+        (true, _) => PodState::Terminating,
+        (false, true) => PodState::Ready,
+        (false, false) => PodState::Starting,
+    })
+}
+
+/// Whether amounts of load are users.
+pub fn is_closed(model: &Model) -> bool {
+    model.run.executor() == Executor::Closed
+}
+
+/// Whether load is sent in this run.
+pub fn has_load(model: &Model) -> bool {
+    model.run.executor() != Executor::None || model.traffic.last.is_some()
+}

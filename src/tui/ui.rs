@@ -1,0 +1,651 @@
+//! What the person looks at: view, cursor, zoom, selection, and what is being typed.
+//!
+//! Keys change it through `update`; drawing only reads it. What concerns others leaves as a
+//! command.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crossterm::event::KeyCode;
+use crossterm::event::KeyEvent;
+use crossterm::event::KeyEventKind;
+use crossterm::event::KeyModifiers;
+
+use crate::event::cluster::Name;
+use crate::event::command::Command;
+use crate::event::command::LoadCommand;
+use crate::event::command::ReplayCommand;
+use crate::event::run::Executor;
+use crate::model::Model;
+use crate::units::At;
+
+use super::action::Action;
+use super::action::View;
+use super::keymap::Keymap;
+use super::text;
+use super::window::SPANS;
+use super::window::Window;
+
+/// Messages that are kept.
+const MESSAGES_MAX: usize = 8;
+/// How long a message is shown.
+const MESSAGE_LASTS: Duration = Duration::from_secs(8);
+/// How long a change of load that we asked for counts as made.
+const WISH_LASTS: Duration = Duration::from_secs(2);
+/// The longest text that can be typed.
+const TYPED_MAX: usize = 200;
+/// How far the cursor moves: this part of the window, about a column.
+const CURSOR_STEPS: u32 = 120;
+
+/// What is special about this sitting.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Session {
+    /// Whether a record is being shown again.
+    pub is_replay: bool,
+    /// Whether the run is being recorded.
+    pub is_recording: bool,
+    /// Run time a second of real time, in a replay.
+    pub speed: f64,
+}
+
+/// What the terminal costs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Meter {
+    /// Frames in the last second.
+    pub fps: u32,
+    /// Bytes written to the terminal in the last second.
+    pub bytes_a_second: u64,
+}
+
+/// What is being typed or asked.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Prompt {
+    /// A rate.
+    Rate(String),
+    /// A note about a moment.
+    Note(At, String),
+    /// What the list is narrowed to.
+    Filter(String),
+    /// A name from the palette, and which of the matches is selected.
+    Palette(String, usize),
+    /// Whether to change the load that much.
+    Confirm(LoadCommand, f64),
+    /// Whether to leave while load runs.
+    Quit,
+}
+
+/// The pane that is shown where there is room for one only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pane {
+    /// The pods.
+    Pods,
+    /// What happened.
+    Events,
+}
+
+/// What the person looks at.
+#[derive(Debug, Clone)]
+pub struct Ui {
+    session: Session,
+    keymap: Keymap,
+    clock: At,
+    frozen: Option<At>,
+    view: View,
+    view_before: View,
+    revision: Option<Name>,
+    service: Option<Name>,
+    cursor: Option<At>,
+    zoom: usize,
+    selected: usize,
+    pane: Pane,
+    filter: String,
+    prompt: Option<Prompt>,
+    wish: Option<(At, f64)>,
+    messages: VecDeque<(At, String)>,
+    meter: Meter,
+    size: (u16, u16),
+}
+
+impl Ui {
+    /// The beginning of a sitting.
+    pub fn new(session: Session) -> Self {
+        Self {
+            session,
+            keymap: Keymap::default(),
+            clock: At::ZERO,
+            frozen: None,
+            view: View::Overview,
+            view_before: View::Overview,
+            revision: None,
+            service: None,
+            cursor: None,
+            zoom: 1,
+            selected: 0,
+            pane: Pane::Pods,
+            filter: String::new(),
+            prompt: None,
+            wish: None,
+            messages: VecDeque::new(),
+            meter: Meter::default(),
+            size: (120, 40),
+        }
+    }
+
+    // What drawing reads.
+
+    /// The moment that counts as now: it stands still while the view is frozen.
+    pub fn now(&self) -> At {
+        self.frozen.unwrap_or(self.clock)
+    }
+
+    /// How far behind the view is; `None` while it is live.
+    pub fn behind(&self) -> Option<Duration> {
+        self.frozen.map(|frozen| self.clock.since(frozen))
+    }
+
+    /// The moment whose values are shown.
+    pub fn moment(&self) -> At {
+        self.cursor.unwrap_or_else(|| self.now())
+    }
+
+    /// Where the cursor stands; `None` while there is none.
+    pub const fn cursor(&self) -> Option<At> {
+        self.cursor
+    }
+
+    /// The span of time in the lanes.
+    pub fn window(&self) -> Window {
+        Window::around(self.now(), self.cursor, self.span())
+    }
+
+    /// Length of the window.
+    pub fn span(&self) -> Duration {
+        SPANS[self.zoom.min(SPANS.len() - 1)]
+    }
+
+    /// What is shown.
+    pub const fn view(&self) -> View {
+        self.view
+    }
+
+    /// The line that is selected in a list.
+    pub const fn selected(&self) -> usize {
+        self.selected
+    }
+
+    /// The pane that is shown where there is room for one only.
+    pub const fn pane(&self) -> Pane {
+        self.pane
+    }
+
+    /// What lists are narrowed to; empty for nothing.
+    pub fn filter(&self) -> &str {
+        match &self.prompt {
+            Some(Prompt::Filter(typed)) => typed,
+            _ => &self.filter,
+        }
+    }
+
+    /// What is being typed or asked.
+    pub const fn prompt(&self) -> Option<&Prompt> {
+        self.prompt.as_ref()
+    }
+
+    /// What is special about this sitting.
+    pub const fn session(&self) -> Session {
+        self.session
+    }
+
+    /// Which keys mean what.
+    pub const fn keymap(&self) -> &Keymap {
+        &self.keymap
+    }
+
+    /// What the terminal costs, as the loop last said.
+    pub const fn meter(&self) -> Meter {
+        self.meter
+    }
+
+    /// The newest message, while it is news.
+    pub fn message(&self) -> Option<&str> {
+        let (told, message) = self.messages.back()?;
+        (self.clock.since(*told) < MESSAGE_LASTS).then_some(message.as_str())
+    }
+
+    /// The amount of load that is being asked for and not confirmed yet: typed, or to be confirmed.
+    pub fn ghost(&self) -> Option<f64> {
+        match &self.prompt {
+            Some(Prompt::Rate(typed)) => typed.trim().parse().ok(),
+            Some(Prompt::Confirm(_, amount)) => Some(*amount),
+            _ => None,
+        }
+    }
+
+    /// The service that is looked at: the one opened, else the run's.
+    pub fn service(&self, model: &Model) -> Option<Name> {
+        self.service.clone().or_else(|| {
+            let revision = self.revision(model)?;
+            let service = model.cluster.revisions.get(&revision)?.service.clone()?;
+            Some(Name { namespace: revision.namespace, name: service })
+        })
+    }
+
+    /// The revision that is looked at.
+    pub fn revision(&self, model: &Model) -> Option<Name> {
+        if let Some(revision) = &self.revision {
+            return Some(revision.clone());
+        }
+        if let Some(service) = &self.service {
+            return model.cluster.revisions_of(service).into_iter().next();
+        }
+        // Without services in sight, whatever the autoscaler speaks of.
+        model.main_revision().or_else(|| model.scaling.iter().next().map(|(name, _)| name.clone()))
+    }
+
+    /// The revisions of the service that is looked at.
+    pub fn revisions(&self, model: &Model) -> Vec<Name> {
+        self.service(model).map(|it| model.cluster.revisions_of(&it)).unwrap_or_default()
+    }
+
+    // What the loop tells.
+
+    /// The time of this frame.
+    pub fn set_now(&mut self, now: At) {
+        self.clock = self.clock.max(now);
+    }
+
+    /// A replay jumped: time may have gone back.
+    pub fn jump_to(&mut self, now: At) {
+        self.clock = now;
+        self.frozen = None;
+        self.cursor = None;
+    }
+
+    /// The size of the screen.
+    pub const fn set_size(&mut self, width: u16, height: u16) {
+        self.size = (width, height);
+    }
+
+    /// What the terminal costs.
+    pub const fn set_meter(&mut self, meter: Meter) {
+        self.meter = meter;
+    }
+
+    /// Whether the run is being recorded, and the speed of a replay.
+    pub const fn set_session(&mut self, session: Session) {
+        self.session = session;
+    }
+
+    /// Tells the person something, for some seconds.
+    pub fn tell(&mut self, message: impl Into<String>) {
+        if self.messages.len() == MESSAGES_MAX {
+            self.messages.pop_front();
+        }
+        self.messages.push_back((self.clock, message.into()));
+    }
+
+    /// Shows another view at once.
+    pub const fn show(&mut self, view: View) {
+        self.view_before = self.view;
+        self.view = view;
+        self.selected = 0;
+    }
+
+    // What keys do.
+
+    /// A key was pressed.
+    pub fn key(&mut self, key: KeyEvent, model: &Model) -> Option<Command> {
+        if key.kind == KeyEventKind::Release {
+            return None;
+        }
+        let action = self.keymap.action(key);
+        if matches!(action, Some(Action::Interrupt | Action::Suspend)) {
+            return self.update(action?, model);
+        }
+        match self.prompt.take() {
+            Some(prompt) => self.prompted(prompt, key, model),
+            None => self.update(action?, model),
+        }
+    }
+
+    /// Does what a key means.
+    pub fn update(&mut self, action: Action, model: &Model) -> Option<Command> {
+        match action {
+            Action::Pause | Action::Halve | Action::Double if self.session.is_replay => {
+                return self.replay(action);
+            }
+            Action::RateUp
+            | Action::RateDown
+            | Action::Halve
+            | Action::Double
+            | Action::TypeRate
+            | Action::Zero
+            | Action::Undo
+            | Action::Burst
+            | Action::Hold
+            | Action::Next
+            | Action::Pause => return self.load(action, model),
+            Action::Freeze => self.freeze(),
+            Action::CursorLeft => self.move_cursor(false),
+            Action::CursorRight => self.move_cursor(true),
+            Action::ToStart => self.to_start(),
+            Action::ToNow => self.to_now(),
+            Action::ZoomIn => self.zoom = self.zoom.saturating_sub(1),
+            Action::ZoomOut => self.zoom = (self.zoom + 1).min(SPANS.len() - 1),
+            Action::Snapshot => return Some(Command::Snapshot),
+            Action::Note => self.prompt = Some(Prompt::Note(self.moment(), String::new())),
+            Action::Open => return self.open(model),
+            Action::Back => self.back(),
+            Action::Filter => self.prompt = Some(Prompt::Filter(self.filter.clone())),
+            Action::NextPane => self.next_pane(model),
+            Action::Up => self.selected = self.selected.saturating_sub(1),
+            Action::Down => self.selected = self.selected.saturating_add(1),
+            Action::PageUp => self.selected = self.selected.saturating_sub(10),
+            Action::PageDown => self.selected = self.selected.saturating_add(10),
+            Action::Palette => self.prompt = Some(Prompt::Palette(String::new(), 0)),
+            Action::Show(view) => self.show(view),
+            Action::Suspend => return Some(Command::Suspend),
+            Action::Interrupt => return Some(Command::Quit),
+            Action::Quit if is_loading(model) => self.prompt = Some(Prompt::Quit),
+            Action::Quit => return Some(Command::Quit),
+        }
+        // A list knows its own length only when it is drawn.
+        self.selected = self.selected.min(100_000);
+        None
+    }
+
+    fn replay(&mut self, action: Action) -> Option<Command> {
+        let speed = match action {
+            Action::Pause => return Some(Command::Replay(ReplayCommand::PauseOrResume)),
+            Action::Halve => self.session.speed / 2.0,
+            _ => self.session.speed * 2.0,
+        };
+        self.session.speed = speed.clamp(0.25, 64.0);
+        Some(Command::Replay(ReplayCommand::Speed(self.session.speed)))
+    }
+
+    fn freeze(&mut self) {
+        self.frozen = match self.frozen {
+            None => Some(self.clock),
+            Some(_) => {
+                self.cursor = None;
+                None
+            }
+        };
+    }
+
+    fn move_cursor(&mut self, is_forward: bool) {
+        let step = self.span() / CURSOR_STEPS;
+        let now = self.now();
+        let from = self.cursor.unwrap_or(now);
+        self.cursor = if is_forward {
+            Some(from + step).filter(|cursor| *cursor < now)
+        } else {
+            Some(from.saturating_sub(step))
+        };
+    }
+
+    fn to_start(&mut self) {
+        if self.view.is_list() && self.view != View::Pods {
+            self.selected = 0;
+        } else {
+            self.cursor = Some(At::ZERO);
+        }
+    }
+
+    fn to_now(&mut self) {
+        if self.view.is_list() && self.view != View::Pods {
+            self.selected = 100_000;
+        } else {
+            self.cursor = None;
+            self.frozen = None;
+        }
+    }
+
+    fn open(&mut self, model: &Model) -> Option<Command> {
+        if self.view == View::Services {
+            let services = super::views::services::shown(model, self);
+            let name = services.get(self.selected.min(services.len().saturating_sub(1)))?.clone();
+            self.service = Some(name.clone());
+            self.revision = None;
+            self.filter.clear();
+            self.show(View::Overview);
+            return Some(Command::Open(name));
+        }
+        match self.cursor {
+            Some(cursor) if self.session.is_replay => {
+                Some(Command::Replay(ReplayCommand::Seek(cursor)))
+            }
+            _ => None,
+        }
+    }
+
+    fn back(&mut self) {
+        if !self.filter.is_empty() {
+            self.filter.clear();
+        } else if self.cursor.is_some() {
+            self.cursor = None;
+        } else if self.view == View::Help {
+            self.show(self.view_before);
+        } else if self.view != View::Overview {
+            self.show(View::Overview);
+        }
+    }
+
+    fn next_pane(&mut self, model: &Model) {
+        let has_both_panes = 100 <= self.size.0;
+        if !has_both_panes && self.pane == Pane::Pods {
+            self.pane = Pane::Events;
+            return;
+        }
+        self.pane = Pane::Pods;
+        let revisions = self.revisions(model);
+        let now = self.revision(model);
+        let next = revisions.iter().position(|it| Some(it) == now.as_ref()).map_or(0, |it| it + 1);
+        if let Some(next) = revisions.get(next).or(revisions.first()) {
+            self.revision = Some(next.clone());
+        }
+    }
+
+    fn load(&mut self, action: Action, model: &Model) -> Option<Command> {
+        if model.run.executor() == Executor::None || self.session.is_replay {
+            self.tell("no load is sent here");
+            return None;
+        }
+        if model.run.ended.is_some() {
+            self.tell("the run has ended");
+            return None;
+        }
+        let present = self.present(model);
+        let step = (present * 0.1).max(1.0);
+        let wish = match action {
+            Action::RateUp => present + step,
+            Action::RateDown => (present - step).max(0.0),
+            Action::Halve => present / 2.0,
+            Action::Double => present * 2.0,
+            Action::Zero => 0.0,
+            Action::TypeRate => {
+                self.prompt = Some(Prompt::Rate(String::new()));
+                return None;
+            }
+            Action::Burst => return self.change(LoadCommand::Burst, present * 3.0, model),
+            Action::Undo => return Some(Command::Load(LoadCommand::Undo)),
+            Action::Hold => return Some(Command::Load(LoadCommand::Hold)),
+            Action::Next => return Some(Command::Load(LoadCommand::Next)),
+            _ => {
+                let is_paused = model.traffic.last.as_ref().is_some_and(|last| last.paused);
+                let pause = if is_paused { LoadCommand::Resume } else { LoadCommand::Pause };
+                return Some(Command::Load(pause));
+            }
+        };
+        // A step up from nothing is the smallest there is: no question.
+        if action == Action::RateUp {
+            return self.command(LoadCommand::Set(wish), wish, model);
+        }
+        self.change(LoadCommand::Set(wish), wish, model)
+    }
+
+    /// The amount of load that is asked for now: a wish of ours counts before it is answered.
+    fn present(&self, model: &Model) -> f64 {
+        let answered = model.run.control.as_ref().map(|control| control.at);
+        match self.wish {
+            Some((wished, amount))
+                if self.clock.since(wished) < WISH_LASTS
+                    && answered.is_none_or(|answered| answered < wished) =>
+            {
+                amount
+            }
+            _ => model.traffic.last.as_ref().map_or(0.0, |last| last.target),
+        }
+    }
+
+    /// Asks before more than twice the present amount.
+    fn change(&mut self, command: LoadCommand, amount: f64, model: &Model) -> Option<Command> {
+        let present = self.present(model);
+        if present * 2.0 + 1e-9 < amount && self.limited(amount, model) == amount {
+            self.prompt = Some(Prompt::Confirm(command, amount));
+            return None;
+        }
+        self.command(command, amount, model)
+    }
+
+    fn command(&mut self, command: LoadCommand, amount: f64, model: &Model) -> Option<Command> {
+        let limited = self.limited(amount, model);
+        if limited < amount {
+            self.tell(format!(
+                "{} is above the limit of {} (--max-rate)",
+                text::rate(amount),
+                text::rate(limited)
+            ));
+            return None;
+        }
+        if let LoadCommand::Set(_) = command {
+            self.wish = Some((self.clock, amount));
+        }
+        Some(Command::Load(command))
+    }
+
+    #[expect(clippy::unused_self, reason = "the limit may come to depend on the sitting")]
+    fn limited(&self, amount: f64, model: &Model) -> f64 {
+        let max = model.run.began.as_ref().and_then(|began| began.max_rate);
+        max.map_or(amount, |max| amount.min(max))
+    }
+
+    fn prompted(&mut self, prompt: Prompt, key: KeyEvent, model: &Model) -> Option<Command> {
+        if key.code == KeyCode::Esc {
+            if let Prompt::Filter(_) = prompt {
+                self.filter.clear();
+            }
+            return None;
+        }
+        match prompt {
+            Prompt::Rate(mut typed) => match key.code {
+                KeyCode::Enter => match typed.trim().parse::<f64>() {
+                    Ok(amount) if amount.is_finite() && 0.0 <= amount => {
+                        return self.change(LoadCommand::Set(amount), amount, model);
+                    }
+                    _ => self.tell(format!("{typed:?} is not an amount of load")),
+                },
+                _ => {
+                    edit(&mut typed, key, |c| c.is_ascii_digit() || c == '.');
+                    self.prompt = Some(Prompt::Rate(typed));
+                }
+            },
+            Prompt::Note(about, mut typed) => match key.code {
+                KeyCode::Enter if typed.trim().is_empty() => {}
+                KeyCode::Enter => return Some(Command::Note { about, text: typed }),
+                _ => {
+                    edit(&mut typed, key, |_| true);
+                    self.prompt = Some(Prompt::Note(about, typed));
+                }
+            },
+            Prompt::Filter(mut typed) => match key.code {
+                KeyCode::Enter => self.filter = typed,
+                _ => {
+                    edit(&mut typed, key, |_| true);
+                    self.selected = 0;
+                    self.prompt = Some(Prompt::Filter(typed));
+                }
+            },
+            Prompt::Palette(typed, selected) => return self.palette(typed, selected, key, model),
+            Prompt::Confirm(command, amount) => {
+                if key.code == KeyCode::Enter {
+                    return self.command(command, amount, model);
+                }
+            }
+            Prompt::Quit => match key.code {
+                KeyCode::Char('s' | 'y') | KeyCode::Enter => return Some(Command::Quit),
+                KeyCode::Char('l' | 'd') => return Some(Command::Detach),
+                KeyCode::Char('c' | 'n' | 'q') => {}
+                _ => self.prompt = Some(Prompt::Quit),
+            },
+        }
+        None
+    }
+
+    fn palette(
+        &mut self,
+        mut typed: String,
+        mut selected: usize,
+        key: KeyEvent,
+        model: &Model,
+    ) -> Option<Command> {
+        let matches = matches(&typed);
+        match key.code {
+            KeyCode::Enter => {
+                let action = *matches.get(selected)?;
+                return self.update(action, model);
+            }
+            KeyCode::Up => selected = selected.saturating_sub(1),
+            KeyCode::Down | KeyCode::Tab => {
+                selected = (selected + 1).min(matches.len().saturating_sub(1));
+            }
+            _ => {
+                edit(&mut typed, key, |_| true);
+                selected = 0;
+            }
+        }
+        self.prompt = Some(Prompt::Palette(typed, selected));
+        None
+    }
+}
+
+/// The actions whose name has all the letters typed, in their order; exact beginnings first.
+pub fn matches(typed: &str) -> Vec<Action> {
+    let typed = typed.to_lowercase();
+    let has_letters = |name: &str| {
+        let mut letters = name.chars();
+        typed.chars().filter(|c| *c != ' ').all(|c| letters.any(|letter| letter == c))
+    };
+    let mut found: Vec<Action> =
+        Action::ALL.into_iter().filter(|action| has_letters(action.name())).collect();
+    found.sort_by_key(|action| {
+        let name = action.name();
+        (!name.starts_with(&typed), !name.contains(&typed))
+    });
+    found
+}
+
+/// Whether leaving would stop a load.
+fn is_loading(model: &Model) -> bool {
+    model.run.executor() != Executor::None
+        && model.run.ended.is_none()
+        && model.traffic.last.is_some()
+}
+
+fn edit(typed: &mut String, key: KeyEvent, is_fit: impl Fn(char) -> bool) {
+    match key.code {
+        KeyCode::Backspace => {
+            typed.pop();
+        }
+        KeyCode::Char('u') if key.modifiers.contains(KeyModifiers::CONTROL) => typed.clear(),
+        KeyCode::Char(c)
+            if !key.modifiers.contains(KeyModifiers::CONTROL)
+                && is_fit(c)
+                && typed.chars().count() < TYPED_MAX =>
+        {
+            typed.push(c);
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,239 @@
+//! The first and the last line, and what lies over everything: questions and what is typed.
+
+use ratatui::layout::Rect;
+use ratatui::text::Span;
+
+use crate::tui::action::View;
+use crate::tui::moment;
+use crate::tui::text;
+use crate::tui::theme::Role;
+use crate::tui::theme::Theme;
+use crate::tui::ui;
+use crate::tui::ui::Prompt;
+use crate::tui::widgets::canvas::Canvas;
+use crate::units::At;
+
+use super::Scene;
+
+/// Names of the palette that are shown at once.
+const PALETTE_ROWS: usize = 10;
+
+/// Which run, which service, how far, and whether the view is live.
+pub fn header(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
+    canvas.clear(area, canvas.theme.bar());
+    let theme = canvas.theme;
+    let room = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+    let right = status(theme, scene);
+    let right_width = canvas.line_right(room, 0, right);
+    let room = Rect { width: room.width.saturating_sub(right_width + 2), ..room };
+    let stage = if area.width < 100 { Vec::new() } else { stage(theme, scene) };
+    let stage_width: usize = stage.iter().map(|span| text::width(&span.content)).sum();
+    let stage_width = u16::try_from(stage_width).unwrap_or(0);
+    canvas.line_right(room, 0, stage);
+    let room = Rect { width: room.width.saturating_sub(stage_width + 2), ..room };
+    canvas.line(room, 0, title(theme, scene, area.width));
+}
+
+fn title<'a>(theme: &Theme, scene: &Scene<'a>, width: u16) -> Vec<Span<'a>> {
+    let began = scene.model.run.began.as_ref();
+    let mut spans = vec![theme.strong(Role::Accent, "▲ rampscope")];
+    let name = began.map(|began| began.name.clone()).unwrap_or_default();
+    if !name.is_empty() {
+        spans.push(theme.strong(Role::Text, format!("  {name}")));
+    }
+    if scene.ui.view() != View::Overview {
+        spans.push(theme.strong(Role::Load, format!("  {}", scene.ui.view().name())));
+    }
+    let Some(revision) = &scene.moment.revision else { return spans };
+    spans.push(theme.span(Role::Text, format!("  {}", revision.name)));
+    if width < 80 {
+        return spans;
+    }
+    let revisions = scene.ui.revisions(scene.model);
+    if 1 < revisions.len() {
+        let position = revisions.iter().position(|it| it == revision).map_or(0, |idx| idx + 1);
+        spans.push(theme.span(Role::Accent, format!(" {position}/{}", revisions.len())));
+    }
+    let context = began.and_then(|began| began.context.clone());
+    let place = match context {
+        Some(context) => format!(" · {} @ {context}", revision.namespace),
+        None => format!(" · {}", revision.namespace),
+    };
+    spans.push(theme.span(Role::Dim, place));
+    spans
+}
+
+/// `stage 3/6 burst ━━━━━━━──── 12/20 s`.
+fn stage<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
+    const BAR: u32 = 10;
+    let run = &scene.model.run;
+    let (Some(began), Some(stage)) = (&run.began, &run.stage) else { return Vec::new() };
+    if run.ended.is_some() {
+        return vec![theme.strong(Role::Text, "ended".to_owned())];
+    }
+    let n_stages = began.stages.len();
+    let lasts = usize::try_from(stage.index).ok().and_then(|idx| began.stages.get(idx));
+    let elapsed = scene.ui.now().since(stage.at);
+    let mut spans = vec![
+        theme.span(Role::Dim, format!("stage {}/{n_stages} ", stage.index + 1)),
+        theme.strong(Role::Text, text::head(&stage.name, 14)),
+    ];
+    if let Some(planned) = lasts {
+        let share = elapsed.as_secs_f64() / planned.lasts.as_secs_f64().max(1e-3);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 10")]
+        let n_done = (share.clamp(0.0, 1.0) * f64::from(BAR)).round() as usize;
+        let n_left = 10usize.saturating_sub(n_done);
+        let secs = planned.lasts.as_secs();
+        spans.push(theme.span(Role::Accent, format!(" {}", "━".repeat(n_done))));
+        spans.push(theme.span(Role::Border, "─".repeat(n_left)));
+        let digits = secs.to_string().len();
+        spans.push(
+            theme.span(Role::Text, format!(" {:>digits$}/{secs} s", elapsed.as_secs().min(secs))),
+        );
+    }
+    spans
+}
+
+fn status<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
+    let ui = scene.ui;
+    let elapsed = text::elapsed(ui.now().since(At::ZERO));
+    let mut spans = Vec::new();
+    if ui.session().is_replay {
+        let speed = text::count(ui.session().speed);
+        spans.push(theme.strong(Role::Load, "▸ REPLAY"));
+        spans.push(theme.span(Role::Text, format!(" ×{speed} {elapsed}")));
+    } else if ui.session().is_recording {
+        spans.push(theme.strong(Role::Bad, "● REC"));
+        spans.push(theme.span(Role::Text, format!(" {elapsed}")));
+    } else {
+        spans.push(theme.span(Role::Dim, format!("not recorded {elapsed}")));
+    }
+    match (ui.behind(), ui.cursor()) {
+        (Some(behind), _) => {
+            spans.push(theme.strong(Role::Load, "   FROZEN"));
+            spans.push(theme.span(Role::Text, format!(" {} behind", text::span(behind))));
+        }
+        (None, Some(_)) => spans.push(theme.strong(Role::Load, "   CURSOR")),
+        (None, None) if ui.session().is_replay => {}
+        (None, None) => spans.push(theme.strong(Role::Good, "   LIVE")),
+    }
+    spans
+}
+
+/// What keys do here; a message while there is one.
+pub fn footer(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
+    canvas.clear(area, canvas.theme.bar());
+    let theme = canvas.theme;
+    let mut room = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+    if let Some(message) = scene.ui.message() {
+        canvas.line(room, 0, [theme.strong(Role::Accent, message.to_owned())]);
+        return;
+    }
+    let meter = scene.ui.meter();
+    if meter != ui::Meter::default() && 140 <= area.width {
+        let kib = text::bytes(crate::units::Bytes(meter.bytes_a_second));
+        let words = format!("{:>2} fps  {}/s", meter.fps, text::right(&kib, 8));
+        let used = canvas.line_right(room, 0, vec![theme.span(Role::Dim, words)]);
+        room.width = room.width.saturating_sub(used + 2);
+    }
+    let has_load = moment::has_load(scene.model);
+    let hints = scene.ui.keymap().hints(scene.ui.view(), has_load, scene.ui.session().is_replay);
+    // Help and quit are always offered; of the others as many as fit.
+    let width =
+        |hint: &crate::tui::keymap::Hint| text::width(hint.keys) + text::width(hint.word) + 3;
+    let n_last = 2;
+    let (first, last) = hints.split_at(hints.len() - n_last);
+    let mut left = usize::from(room.width).saturating_sub(last.iter().map(width).sum());
+    let fitting = first.iter().take_while(|hint| {
+        let fits = width(hint) <= left;
+        left = left.saturating_sub(width(hint));
+        fits
+    });
+    let spans = fitting.chain(last).flat_map(|hint| {
+        [theme.strong(Role::Accent, hint.keys), theme.span(Role::Dim, format!(" {}  ", hint.word))]
+    });
+    canvas.line(room, 0, spans);
+}
+
+/// What is being typed or asked, over everything.
+pub fn prompt(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
+    let theme = canvas.theme;
+    let unit = if moment::is_closed(scene.model) { "users" } else { "/s" };
+    let typed = |label: &str, typed: &str, hint: &str| {
+        vec![
+            theme.strong(Role::Accent, format!("{label} ")),
+            theme.strong(Role::Text, typed.to_owned()),
+            Span::styled(" ", theme.plate(Role::Cursor)),
+            theme.span(Role::Dim, format!("  {hint}")),
+        ]
+    };
+    let spans = match scene.ui.prompt() {
+        None => return,
+        Some(Prompt::Palette(text, selected)) => return palette(canvas, area, text, *selected),
+        Some(Prompt::Rate(text)) => {
+            typed("set load to", text, &format!("{unit}   Enter sets it, Esc leaves it"))
+        }
+        Some(Prompt::Note(about, text)) => {
+            let clock = text::clock(scene.model.run.anchor(), *about);
+            typed(&format!("note at {clock}"), text, "Enter keeps it")
+        }
+        Some(Prompt::Filter(text)) => typed("/", text, "Enter keeps it, Esc shows all"),
+        Some(Prompt::Confirm(_, amount)) => vec![
+            theme.strong(Role::Warn, format!("{} {unit}", text::rate(*amount))),
+            theme.span(Role::Text, " is more than twice the present load: ".to_owned()),
+            theme.strong(Role::Accent, "Enter".to_owned()),
+            theme.span(Role::Text, " does it, any other key leaves it".to_owned()),
+        ],
+        Some(Prompt::Quit) => vec![
+            theme.strong(Role::Warn, "Load is running. ".to_owned()),
+            theme.strong(Role::Accent, "s".to_owned()),
+            theme.span(Role::Text, " stop and restore   ".to_owned()),
+            theme.strong(Role::Accent, "l".to_owned()),
+            theme.span(Role::Text, " leave it running   ".to_owned()),
+            theme.strong(Role::Accent, "Esc".to_owned()),
+            theme.span(Role::Text, " stay".to_owned()),
+        ],
+    };
+    let bottom = Rect { y: area.bottom() - 1, height: 1, ..area };
+    canvas.clear(bottom, theme.bar());
+    canvas.line(Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..bottom }, 0, spans);
+}
+
+fn palette(canvas: &mut Canvas<'_>, area: Rect, typed: &str, selected: usize) {
+    let theme = canvas.theme;
+    let matches = ui::matches(typed);
+    let width = area.width.saturating_sub(4).min(64);
+    let rows = u16::try_from(PALETTE_ROWS.min(matches.len())).unwrap_or(0);
+    let height = (rows + 3).min(area.height);
+    let x = area.x + (area.width - width) / 2;
+    let y = area.y + (area.height - height).min(3);
+    let place = Rect { x, y, width, height };
+    canvas.clear(place, theme.bar());
+    let inside = canvas.frame(place, vec![theme.strong(Role::Accent, "everything by its name")]);
+    let prompt = [
+        theme.strong(Role::Accent, ": "),
+        theme.strong(Role::Text, typed.to_owned()),
+        Span::styled(" ", theme.plate(Role::Cursor)),
+    ];
+    canvas.line(inside, 0, prompt);
+    let first = crate::tui::widgets::table::first_row(selected, matches.len(), PALETTE_ROWS);
+    let keymap = crate::tui::keymap::Keymap::default();
+    for (row, (idx, action)) in (1..).zip(matches.iter().enumerate().skip(first).take(PALETTE_ROWS))
+    {
+        let name = text::left(action.name(), 15);
+        let name = if idx == selected {
+            Span::styled(name, theme.plate(Role::Accent))
+        } else {
+            theme.strong(Role::Text, name)
+        };
+        let keys = text::left(&keymap.keys(*action), 8);
+        let spans = [
+            name,
+            theme.span(Role::Accent, format!(" {keys} ")),
+            theme.span(Role::Dim, action.about()),
+        ];
+        if row < inside.height {
+            canvas.line(inside, row, spans);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! What happened, as a sentence: a word in its colour, then the numbers.
+
+use crate::event::cluster::Name;
+use crate::event::run::By;
+use crate::event::run::Outcome;
+use crate::event::scaler::Origin;
+use crate::event::source::State;
+use crate::model::happenings::What;
+use crate::tui::text;
+use crate::tui::theme::Role;
+
+use super::panels::control_words;
+
+/// A sentence: the role and the text of its first word, and the rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sentence {
+    /// The colour of the word.
+    pub role: Role,
+    /// The word.
+    pub word: String,
+    /// The rest; empty if the word says it all.
+    pub rest: String,
+}
+
+/// Whether it belongs beside the lanes; the log shows all.
+pub fn is_prominent(what: &What) -> bool {
+    match what {
+        What::PodCreated { .. } | What::PodGone { .. } => false,
+        What::Kube(event) => event.level == "Warning",
+        What::Source { state, .. } => *state != State::Ok,
+        _ => true,
+    }
+}
+
+/// The revision that it is about, if it is about one.
+pub const fn revision(what: &What) -> Option<&Name> {
+    match what {
+        What::PanicBegan { revision, .. }
+        | What::PanicEnded { revision, .. }
+        | What::Desired { revision, .. }
+        | What::PodCreated { revision, .. }
+        | What::PodReady { revision, .. }
+        | What::PodTerminating { revision, .. }
+        | What::PodGone { revision, .. }
+        | What::Path { revision, .. }
+        | What::Owner { revision, .. } => Some(revision),
+        _ => None,
+    }
+}
+
+fn by(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Metric => "",
+        Origin::Prometheus => " (by prometheus)",
+        Origin::Log => " (by log)",
+        Origin::Derived => " (derived)",
+    }
+}
+
+/// What happened, as a sentence.
+pub fn sentence(what: &What) -> Sentence {
+    let (role, word, rest) = match what {
+        What::PanicBegan { .. } | What::PanicEnded { .. } | What::Desired { .. } => scaled(what),
+        What::PodCreated { .. }
+        | What::PodReady { .. }
+        | What::PodTerminating { .. }
+        | What::PodGone { .. } => pod(what),
+        What::Path { via_activator: true, .. } => {
+            (Role::Text, "path".to_owned(), "through the activator".to_owned())
+        }
+        What::Path { via_activator: false, .. } => {
+            (Role::Text, "path".to_owned(), "straight to the pods".to_owned())
+        }
+        What::Owner { pod, .. } => {
+            (Role::Accent, "owner".to_owned(), format!("autoscaler {} decides now", text::pod(pod)))
+        }
+        What::Stage { name, from, to } => (Role::Accent, name.clone(), stage(*from, *to)),
+        What::Found(found) => {
+            let host = found.host.as_ref().map(|host| format!(", host {host}")).unwrap_or_default();
+            (Role::Accent, "target".to_owned(), format!("{}{host} ({})", found.url, found.via))
+        }
+        What::Control(control) => {
+            let role = if control.by == By::Safety { Role::Bad } else { Role::Accent };
+            let why = control.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            (role, "load".to_owned(), format!("{}{why}", control_words(control)))
+        }
+        What::Kube(event) => {
+            let role = if event.level == "Warning" { Role::Warn } else { Role::Dim };
+            let about = text::tail(&event.about.1, 24);
+            (role, event.reason.clone(), format!("{about}: {}", event.message))
+        }
+        What::Config { name, changes } => (Role::Warn, "config".to_owned(), config(name, changes)),
+        What::Source { source, state, reason } => {
+            let (role, word) = match state {
+                State::Ok => (Role::Good, "source"),
+                State::Connecting => (Role::Dim, "source"),
+                State::Failing | State::Denied | State::Absent => (Role::Warn, "source"),
+            };
+            (role, word.to_owned(), format!("{source} {}", source_words(*state, reason)))
+        }
+        What::Action(action) => match &action.error {
+            None => (Role::Accent, "changed".to_owned(), action.what.clone()),
+            Some(error) => (Role::Bad, "failed".to_owned(), format!("{}: {error}", action.what)),
+        },
+        What::Note(note) => (Role::Load, "note".to_owned(), note.clone()),
+        What::Lost(n) => (Role::Bad, "lost".to_owned(), format!("{n} samples, no room")),
+        What::Ended { outcome, reason } => {
+            let word = match outcome {
+                Outcome::Completed => "completed",
+                Outcome::Stopped => "stopped",
+                Outcome::Lost => "lost",
+            };
+            (Role::Accent, word.to_owned(), reason.clone().unwrap_or_default())
+        }
+    };
+    Sentence { role, word, rest }
+}
+
+fn scaled(what: &What) -> (Role, String, String) {
+    match what {
+        What::PanicBegan { origin, panic_average, target, ready, was_on, .. } => {
+            let reckoned = panic_average.zip(*target).filter(|(_, target)| 0.0 < *target);
+            let mut rest = match reckoned {
+                Some((average, target)) => {
+                    let wanted = (average / target).ceil();
+                    let mut rest = format!(
+                        "{} ÷ {} → {} wanted",
+                        text::number(average),
+                        text::number(target),
+                        text::count(wanted)
+                    );
+                    if let Some(ready) = ready {
+                        let ratio = wanted / ready.max(1.0);
+                        rest.push_str(&format!(", {ratio:.1}× of {} ready", text::count(*ready)));
+                    }
+                    rest
+                }
+                None => "began".to_owned(),
+            };
+            if *was_on {
+                rest.push_str(", on before we looked");
+            }
+            rest.push_str(by(*origin));
+            (Role::Panic, "PANIC".to_owned(), rest)
+        }
+        What::PanicEnded { lasted, origin, .. } => (
+            Role::Good,
+            "STABLE".to_owned(),
+            format!("after {} of panic{}", text::span(*lasted), by(*origin)),
+        ),
+        What::Desired { from, to, .. } => {
+            let from = from.map_or_else(|| text::UNKNOWN.to_owned(), |from| from.to_string());
+            (Role::Desired, "desired".to_owned(), format!("{from} → {to}"))
+        }
+        _ => (Role::Text, String::new(), String::new()),
+    }
+}
+
+fn pod(what: &What) -> (Role, String, String) {
+    match what {
+        What::PodCreated { pod, .. } => (Role::Starting, "created".to_owned(), text::pod(pod)),
+        What::PodReady { pod, took, .. } => {
+            let took = took
+                .map(|took| format!(", {} after it was created", text::seconds(took)))
+                .unwrap_or_default();
+            (Role::Ready, "ready".to_owned(), format!("{}{took}", text::pod(pod)))
+        }
+        What::PodTerminating { pod, .. } => (Role::Dim, "going".to_owned(), text::pod(pod)),
+        What::PodGone { pod, .. } => (Role::Dim, "gone".to_owned(), text::pod(pod)),
+        _ => (Role::Text, String::new(), String::new()),
+    }
+}
+
+fn stage(from: Option<f64>, to: Option<f64>) -> String {
+    match (from, to) {
+        (Some(from), Some(to)) if (from - to).abs() < 1e-9 => {
+            format!("stage begins: {}", text::rate(to))
+        }
+        (Some(from), Some(to)) => {
+            format!("stage begins: {} → {}", text::rate(from), text::rate(to))
+        }
+        _ => "stage begins".to_owned(),
+    }
+}
+
+fn config(name: &str, changes: &[(String, Option<String>, Option<String>)]) -> String {
+    let changes: Vec<String> = changes
+        .iter()
+        .map(|(key, before, after)| {
+            let or_default =
+                |value: &Option<String>| value.clone().unwrap_or_else(|| "default".to_owned());
+            format!("{key} {} → {}", or_default(before), or_default(after))
+        })
+        .collect();
+    format!("{name}: {}", changes.join(", "))
+}
+
+/// `answers`, `denied: reason`.
+pub fn source_words(state: State, reason: &str) -> String {
+    let word = match state {
+        State::Connecting => "connecting",
+        State::Ok => "answers",
+        State::Failing => "does not answer",
+        State::Denied => "denied",
+        State::Absent => "absent",
+    };
+    if reason.is_empty() { word.to_owned() } else { format!("{word}: {reason}") }
+}

@@ -1,0 +1,87 @@
+//! Happenings as sentences, the newest at the bottom; beside the lanes the newest at the top.
+
+use ratatui::layout::Rect;
+use ratatui::text::Span;
+
+use crate::model::happenings::Happening;
+use crate::tui::text;
+use crate::tui::theme::Role;
+use crate::tui::widgets::canvas::Canvas;
+
+use super::Scene;
+use super::happening;
+
+fn spans<'a>(canvas: &Canvas<'_>, scene: &Scene<'_>, happening: &Happening) -> Vec<Span<'a>> {
+    let theme = canvas.theme;
+    let sentence = happening::sentence(&happening.what);
+    let clock = text::clock_tenths(scene.model.run.anchor(), happening.at);
+    let mut spans = vec![
+        theme.span(Role::Dim, format!("{clock} ")),
+        theme.strong(sentence.role, sentence.word),
+    ];
+    let revision = happening::revision(&happening.what);
+    if revision.is_some() && revision != scene.moment.revision.as_ref() {
+        let name = revision.map(|it| it.name.clone()).unwrap_or_default();
+        spans.push(theme.span(Role::Dim, format!(" {name}")));
+    }
+    spans.push(theme.span(Role::Text, format!(" {}", sentence.rest)));
+    spans
+}
+
+/// The newest that matter, the newest first.
+pub fn newest(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
+    let at = scene.moment.at;
+    let all = scene.model.happenings.iter().rev();
+    let prominent: Vec<_> = all
+        .filter(|it| it.at <= at && happening::is_prominent(&it.what))
+        .take(usize::from(area.height))
+        .collect();
+    for (row, happening) in (0..).zip(prominent) {
+        let spans = spans(canvas, scene, happening);
+        canvas.line(area, row, spans);
+    }
+}
+
+/// The whole log.
+pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
+    let theme = canvas.theme;
+    let filter = scene.ui.filter().to_lowercase();
+    let now = scene.ui.now();
+    let matching: Vec<&Happening> =
+        scene.model.happenings.iter().filter(|it| it.at <= now && matches(it, &filter)).collect();
+    let forgotten = scene.model.happenings.n_forgotten();
+    let mut title = vec![
+        theme.strong(Role::Load, "what happened"),
+        theme.span(Role::Text, format!(" {}", matching.len())),
+    ];
+    if !filter.is_empty() {
+        title.push(theme.span(Role::Accent, format!(" with \"{filter}\"")));
+    }
+    if 0 < forgotten {
+        title.push(theme.span(Role::Dim, format!(", {forgotten} older ones forgotten")));
+    }
+    let inside = canvas.frame(area, title);
+    let n_shown = usize::from(inside.height);
+    // The selection counts from the newest, so that an untouched log follows.
+    let last = matching.len().saturating_sub(n_shown);
+    let skipped = scene.ui.selected().min(last);
+    let newest_first = matching.iter().rev().skip(skipped).take(n_shown);
+    for (row, happening) in (0..).zip(newest_first) {
+        let spans = spans(canvas, scene, happening);
+        canvas.line(inside, row, spans);
+    }
+    if matching.is_empty() {
+        canvas.text(inside, 0, Role::Dim, "nothing yet");
+    }
+}
+
+fn matches(happening: &Happening, filter: &str) -> bool {
+    if filter.is_empty() {
+        return true;
+    }
+    let sentence = happening::sentence(&happening.what);
+    let revision = happening::revision(&happening.what).map(|it| it.name.as_str());
+    [sentence.word.as_str(), sentence.rest.as_str(), revision.unwrap_or_default()]
+        .iter()
+        .any(|text| text.to_lowercase().contains(filter))
+}

@@ -1,0 +1,117 @@
+//! Load, latency, pods and autoscaler on one page and one time axis.
+
+use ratatui::layout::Rect;
+use ratatui::text::Span;
+
+use crate::tui::moment;
+use crate::tui::text;
+use crate::tui::theme::Role;
+use crate::tui::ui::Pane;
+use crate::tui::widgets::canvas::Canvas;
+
+use super::Scene;
+use super::lanes;
+use super::log;
+use super::panels;
+use super::pods;
+use super::start;
+use super::why;
+
+/// Rows of the panels with their frames.
+const PANELS: u16 = 6;
+
+/// Draws what fits: panels or lines, the sentence, lanes, table and events.
+pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
+    let is_full = 100 <= area.width && 28 <= area.height;
+    let top = if is_full {
+        let third = area.width / 3;
+        let place = |x, width| Rect { x: area.x + x, width, height: PANELS, ..area };
+        panels::load(canvas, place(0, third), scene);
+        panels::pods(canvas, place(third, third), scene);
+        panels::autoscaler(canvas, place(2 * third, area.width - 2 * third), scene);
+        PANELS
+    } else {
+        let rows = if moment::has_load(scene.model) { 3 } else { 2 };
+        let margin = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+        panels::lines(canvas, margin, scene);
+        rows
+    };
+    let sentence =
+        Rect { x: area.x + 1, y: area.y + top, width: area.width.saturating_sub(2), height: 1 };
+    canvas.line(sentence, 0, why::sentence(canvas.theme, scene));
+    let top = top + 1;
+    let rest = Rect { y: area.y + top, height: area.height.saturating_sub(top), ..area };
+    if !start::has_data(scene.model) {
+        start::draw(canvas, rest, scene);
+        return;
+    }
+    // Lanes first: a table without its context says little.
+    let wanted = match rest.height {
+        ..14 => 0,
+        14..18 => 5,
+        18..30 => 6,
+        30..40 => 8,
+        _ => 12,
+    };
+    let chart = Rect { height: rest.height - wanted, ..rest };
+    let shown = lanes::present(scene);
+    let n_lanes = usize::from((chart.height.saturating_sub(2)) / 3).clamp(1, shown.len());
+    lanes::draw(canvas, chart, scene, &shown[..n_lanes]);
+    if 0 < wanted {
+        panes(canvas, Rect { y: chart.bottom(), height: wanted, ..rest }, scene);
+    }
+}
+
+fn panes(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
+    if area.width < 100 {
+        match scene.ui.pane() {
+            Pane::Pods => pods_pane(canvas, area, scene, true),
+            Pane::Events => events_pane(canvas, area, scene, true),
+        }
+        return;
+    }
+    let left = area.width / 2;
+    pods_pane(canvas, Rect { width: left, ..area }, scene, false);
+    let right = Rect { x: area.x + left, width: area.width - left, ..area };
+    events_pane(canvas, right, scene, false);
+}
+
+fn tab<'a>(theme: &crate::tui::Theme, other: &'a str) -> [Span<'a>; 3] {
+    [
+        theme.span(Role::Border, " ─ "),
+        theme.span(Role::Accent, "Tab "),
+        theme.span(Role::Dim, other),
+    ]
+}
+
+fn pods_pane(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, has_tab: bool) {
+    let theme = canvas.theme;
+    let n_pods = pods::shown(scene).len();
+    let mut title =
+        vec![theme.strong(Role::Ready, "pods"), theme.span(Role::Text, format!(" {n_pods}"))];
+    if has_tab {
+        title.extend(tab(theme, "events"));
+    }
+    let inside = canvas.frame(area, title);
+    let n_shown = usize::from(inside.height.saturating_sub(1));
+    pods::table(canvas, inside, scene);
+    if n_shown < n_pods {
+        let words = format!(" {} more: 3 ", n_pods - n_shown);
+        let width = u16::try_from(text::width(&words)).unwrap_or(0);
+        if width + 4 < area.width {
+            let x = area.right() - width - 2;
+            let edge = Rect { x, y: area.bottom() - 1, width, height: 1 };
+            canvas.line(edge, 0, [theme.span(Role::Dim, words)]);
+        }
+    }
+}
+
+fn events_pane(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, has_tab: bool) {
+    let theme = canvas.theme;
+    let mut title = vec![theme.strong(Role::Load, "events")];
+    if has_tab {
+        title.extend(tab(theme, "pods"));
+    }
+    let inside = canvas.frame(area, title);
+    log::newest(canvas, inside, scene);
+}

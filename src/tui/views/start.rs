@@ -1,0 +1,66 @@
+//! Before the first data: a line for each source as it connects, and what mends what fails.
+
+use ratatui::layout::Rect;
+
+use crate::event::source::State;
+use crate::model::Model;
+use crate::tui::text;
+use crate::tui::theme::Role;
+use crate::tui::widgets::canvas::Canvas;
+
+use super::Scene;
+use super::sources;
+
+/// Whether there is something to draw.
+pub fn has_data(model: &Model) -> bool {
+    model.traffic.last.is_some()
+        || model.scaling.iter().any(|(_, it)| it.reading.is_some() || !it.ready.is_empty())
+}
+
+/// A line a source, in the middle.
+pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
+    let theme = canvas.theme;
+    let now = scene.ui.now();
+    let all: Vec<_> = scene.model.sources.iter().collect();
+    let n_lines: usize =
+        all.iter().map(|it| 1 + usize::from(!it.report.remedy.is_empty())).sum::<usize>() + 2;
+    let n_lines = u16::try_from(n_lines).unwrap_or(u16::MAX).min(area.height);
+    let width = area.width.saturating_sub(4).min(100);
+    let place = Rect {
+        x: area.x + (area.width - width) / 2,
+        y: area.y + (area.height - n_lines) / 3,
+        width,
+        height: n_lines,
+    };
+    let title = match scene.model.run.began.as_ref() {
+        Some(_) if all.is_empty() => "starting",
+        Some(_) => "waiting for the first data",
+        None => "starting",
+    };
+    canvas.line(place, 0, [theme.strong(Role::Text, title)]);
+    let mut row = 2;
+    for source in all {
+        let (role, glyph, word) = sources::health(source, now);
+        let report = &source.report;
+        let words = match (report.state, report.latency) {
+            (State::Ok, Some(latency)) => text::latency(latency.as_secs_f64()),
+            _ if report.reason.is_empty() => word,
+            _ => format!("{word}: {}", report.reason),
+        };
+        let spans = [
+            theme.strong(role, format!("{glyph} ")),
+            theme.span(Role::Text, text::left(&report.source, 24)),
+            theme.span(if report.state == State::Ok { Role::Dim } else { role }, words),
+        ];
+        canvas.line(place, row, spans);
+        row += 1;
+        if !report.remedy.is_empty() {
+            let spans = [
+                theme.span(Role::Dim, "  mend it: "),
+                theme.span(Role::Accent, report.remedy.clone()),
+            ];
+            canvas.line(place, row, spans);
+            row += 1;
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The time axis: ticks at round times of the wall clock, and marks.
+
+use std::time::Duration;
+
+use ratatui::layout::Rect;
+use ratatui::text::Span;
+
+use crate::series::Cells;
+use crate::tui::text;
+use crate::tui::theme::Role;
+use crate::units::Anchor;
+use crate::units::At;
+
+use super::canvas::Canvas;
+
+/// Distances of ticks, in seconds.
+const STEPS: [u64; 13] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
+/// Cells that a label and the air beside it take.
+const LABEL: usize = 12;
+
+/// Something at a moment of the axis.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mark {
+    /// When.
+    pub at: At,
+    /// One character.
+    pub glyph: &'static str,
+    /// A word beside it, if there is room.
+    pub label: String,
+    /// Its colour.
+    pub role: Role,
+}
+
+/// Columns of round times in `cells`.
+pub fn ticks(anchor: Anchor, cells: Cells) -> Vec<(usize, At)> {
+    let span = cells.to.since(cells.from);
+    let n_labels = u32::try_from(cells.n / LABEL).unwrap_or(u32::MAX).max(1);
+    let least = span / n_labels;
+    let step = STEPS
+        .into_iter()
+        .map(Duration::from_secs)
+        .find(|step| least <= *step)
+        .unwrap_or(Duration::from_secs(7200));
+    let step = i64::try_from(step.as_micros()).unwrap_or(i64::MAX);
+    let first = anchor.wall(cells.from).0;
+    let mut wall = first.div_euclid(step) * step;
+    let mut ticks = Vec::new();
+    while ticks.len() <= cells.n {
+        if first <= wall {
+            let at = cells.from + Duration::from_micros(u64::try_from(wall - first).unwrap_or(0));
+            let Some(column) = cells.cell(at) else { break };
+            ticks.push((column, at));
+        }
+        wall = wall.saturating_add(step);
+    }
+    ticks
+}
+
+/// Draws the axis into two rows: line, ticks and marks above, labels below.
+pub fn draw(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    (anchor, cells): (Anchor, Cells),
+    marks: &[Mark],
+    points: &[(At, Role, String)],
+) {
+    let line = canvas.theme.style(Role::Border);
+    for x in area.left()..area.right() {
+        canvas.symbol(x, area.y, "─", line);
+    }
+    let ticks = ticks(anchor, cells);
+    for (column, at) in &ticks {
+        let x = area.x + u16::try_from(*column).unwrap_or(0);
+        canvas.symbol(x, area.y, "┴", line);
+        if 1 < area.height {
+            label(canvas, area, *column, canvas.theme.span(Role::Dim, text::clock(anchor, *at)));
+        }
+    }
+    draw_marks(canvas, area, cells, marks);
+    for (at, role, words) in points {
+        // A point may lie a hair beyond the last column.
+        let Some(column) = cells.cell(*at).or((*at == cells.to).then(|| cells.n - 1)) else {
+            continue;
+        };
+        let x = area.x + u16::try_from(column).unwrap_or(0);
+        canvas.symbol(x, area.y, "▲", canvas.theme.bold(*role));
+        if 1 < area.height && !words.is_empty() {
+            label(canvas, area, column, canvas.theme.strong(*role, format!(" {words} ")));
+        }
+    }
+}
+
+/// Marks from the right to the left, so that none writes over the next one's word.
+fn draw_marks(canvas: &mut Canvas<'_>, area: Rect, cells: Cells, marks: &[Mark]) {
+    let mut room_ends = cells.n;
+    for mark in marks.iter().rev() {
+        let Some(column) = cells.cell(mark.at) else { continue };
+        let room = room_ends.saturating_sub(column + 2);
+        let x = area.x + u16::try_from(column).unwrap_or(0);
+        canvas.symbol(x, area.y, mark.glyph, canvas.theme.bold(mark.role));
+        if text::width(&mark.label) <= room && !mark.label.is_empty() {
+            let width = area.right().saturating_sub(x + 1);
+            let beside = Rect { x: x + 1, width, height: 1, ..area };
+            canvas.line(beside, 0, [canvas.theme.span(mark.role, mark.label.clone())]);
+        }
+        room_ends = room_ends.min(column);
+    }
+}
+
+/// A word under a column, in the middle of it where there is room.
+fn label(canvas: &mut Canvas<'_>, area: Rect, column: usize, span: Span<'_>) {
+    let width = u16::try_from(text::width(&span.content)).unwrap_or(u16::MAX);
+    if area.width < width {
+        return;
+    }
+    let column = u16::try_from(column).unwrap_or(0);
+    let x = column.saturating_sub(width / 2).min(area.width - width);
+    canvas.line(Rect { x: area.x + x, width, ..area }, 1, [span]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::UnixMicros;
+
+    #[test]
+    fn ticks_stand_at_round_times_of_the_wall_clock() {
+        let anchor = Anchor(UnixMicros(3_500_000));
+        let cells = Cells { from: At::ZERO, to: At::from_secs(60), n: 60 };
+        let ticks = ticks(anchor, cells);
+        let walls: Vec<_> = ticks.iter().map(|(_, at)| anchor.wall(*at).0 / 1_000_000).collect();
+        assert_eq!(walls, [15, 30, 45, 60]);
+        assert_eq!(ticks[0].0, 11);
+    }
+}

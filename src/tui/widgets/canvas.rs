@@ -1,0 +1,193 @@
+//! A buffer with a theme: text placed cell by cell, frames, and nothing outside of its area.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::Line;
+use ratatui::text::Span;
+
+use crate::tui::text;
+use crate::tui::theme::Charset;
+use crate::tui::theme::Role;
+use crate::tui::theme::Theme;
+
+/// A buffer with a theme.
+#[derive(Debug)]
+pub struct Canvas<'a> {
+    /// The cells.
+    pub buffer: &'a mut Buffer,
+    /// The styles.
+    pub theme: &'a Theme,
+}
+
+impl Canvas<'_> {
+    /// The whole screen.
+    pub fn area(&self) -> Rect {
+        self.buffer.area
+    }
+
+    /// Fills an area with spaces of a style.
+    pub fn clear(&mut self, area: Rect, style: Style) {
+        let area = area.intersection(self.buffer.area);
+        for y in area.top()..area.bottom() {
+            for x in area.left()..area.right() {
+                let cell = &mut self.buffer[(x, y)];
+                cell.reset();
+                cell.set_style(style);
+            }
+        }
+    }
+
+    /// Writes spans on a row of `area`, cut at its right edge with `…`; returns the cells used.
+    pub fn line<'b>(
+        &mut self,
+        area: Rect,
+        row: u16,
+        spans: impl IntoIterator<Item = Span<'b>>,
+    ) -> u16 {
+        let y = area.y.saturating_add(row);
+        if area.bottom() <= y || self.buffer.area.bottom() <= y {
+            return 0;
+        }
+        let right = area.right().min(self.buffer.area.right());
+        let mut x = area.x;
+        for span in spans {
+            let room = usize::from(right.saturating_sub(x));
+            if text::width(&span.content) <= room {
+                x = self.buffer.set_stringn(x, y, &span.content, room, span.style).0;
+            } else {
+                self.buffer.set_stringn(x, y, text::head(&span.content, room), room, span.style);
+                return area.width;
+            }
+        }
+        x.saturating_sub(area.x)
+    }
+
+    /// Writes spans at the right end of a row of `area`; returns the cells used.
+    pub fn line_right(&mut self, area: Rect, row: u16, spans: Vec<Span<'_>>) -> u16 {
+        let width: usize = spans.iter().map(|span| text::width(&span.content)).sum();
+        let width = u16::try_from(width).unwrap_or(u16::MAX).min(area.width);
+        let room = Rect { x: area.right() - width, width, ..area };
+        self.line(room, row, spans)
+    }
+
+    /// A frame with a title on its upper edge; returns what is inside, without the edge and one
+    /// cell of air at either side.
+    pub fn frame(&mut self, area: Rect, title: Vec<Span<'_>>) -> Rect {
+        let style = self.theme.style(Role::Border);
+        if area.width < 4 || area.height < 2 {
+            return area;
+        }
+        let [across, down, corners] = match self.theme.charset() {
+            Charset::Ascii => ["-", "|", "++++"],
+            Charset::Block | Charset::Braille => ["─", "│", "╭╮╰╯"],
+        };
+        let corners: Vec<String> = corners.chars().map(String::from).collect();
+        let (left, right) = (area.left(), area.right() - 1);
+        let (top, bottom) = (area.top(), area.bottom() - 1);
+        for x in left + 1..right {
+            self.symbol(x, top, across, style);
+            self.symbol(x, bottom, across, style);
+        }
+        for y in top + 1..bottom {
+            self.symbol(left, y, down, style);
+            self.symbol(right, y, down, style);
+        }
+        for ((x, y), corner) in
+            [(left, top), (right, top), (left, bottom), (right, bottom)].into_iter().zip(&corners)
+        {
+            self.symbol(x, y, corner, style);
+        }
+        if !title.is_empty() {
+            let edge = Rect { x: left + 2, width: area.width - 4, height: 1, ..area };
+            let spans = std::iter::once(Span::raw(" ")).chain(title).chain([Span::raw(" ")]);
+            self.line(edge, 0, spans);
+        }
+        Rect { x: left + 2, y: top + 1, width: area.width - 4, height: area.height - 2 }
+    }
+
+    /// Sets one cell, if it is on the screen; its ground stays.
+    pub fn symbol(&mut self, x: u16, y: u16, symbol: &str, style: Style) {
+        if let Some(cell) = self.buffer.cell_mut((x, y)) {
+            cell.set_symbol(symbol).set_style(style);
+        }
+    }
+
+    /// Replaces every character beyond 7 bits by one that a plain font has.
+    pub fn to_ascii(&mut self) {
+        let area = self.buffer.area;
+        for y in area.top()..area.bottom() {
+            for x in area.left()..area.right() {
+                let cell = &mut self.buffer[(x, y)];
+                if !cell.symbol().is_ascii() {
+                    let plain = plain(cell.symbol().chars().next().unwrap_or(' '));
+                    cell.set_char(plain);
+                }
+            }
+        }
+    }
+
+    /// A line of text of one style, cut to the area.
+    pub fn text(&mut self, area: Rect, row: u16, role: Role, text: &str) -> u16 {
+        let line = Line::from(self.theme.span(role, text.to_owned()));
+        self.line(area, row, line.spans)
+    }
+}
+
+/// What stands for a character where only 7 bits can be shown.
+const fn plain(c: char) -> char {
+    match c {
+        '─' | '━' | '╌' | '┅' | '–' | '−' | '▔' | '▁' | '╸' => '-',
+        '│' | '┃' | '▏' => '|',
+        '╭' | '╮' | '╰' | '╯' | '┬' | '┴' | '└' | '┘' | '┌' | '┐' | '┼' | '├' | '┤' => {
+            '+'
+        }
+        '→' | '▸' | '≥' | '›' => '>',
+        '←' | '◂' | '≤' => '<',
+        '↑' | '▴' => '^',
+        '↓' | '▾' => 'v',
+        '▲' => '!',
+        '×' => 'x',
+        '÷' => '/',
+        '·' => '.',
+        '●' | '◆' => '*',
+        '○' => 'o',
+        '✓' => '+',
+        '✗' => 'x',
+        '…' => '~',
+        '█' | '▓' => '#',
+        '▒' => '%',
+        '░' => ':',
+        '≈' => '~',
+        'µ' | 'μ' => 'u',
+        _ => '?',
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_ends_with_its_area() {
+        let theme = Theme::default();
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 10, 1));
+        let mut canvas = Canvas { buffer: &mut buffer, theme: &theme };
+        let area = Rect::new(1, 0, 6, 1);
+        canvas.line(area, 0, [Span::raw("ab"), Span::raw("世界界界")]);
+        canvas.line(area, 1, [Span::raw("below")]);
+        let row: String = (0..10).map(|x| buffer[(x, 0)].symbol()).collect();
+        // A wide character takes two cells, the second of which is empty.
+        assert_eq!(row.replace("世 ", "世"), " ab世…    ");
+    }
+
+    #[test]
+    fn seven_bits_are_seven_bits() {
+        let theme = Theme::default();
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 8, 3));
+        let mut canvas = Canvas { buffer: &mut buffer, theme: &theme };
+        canvas.frame(Rect::new(0, 0, 8, 3), vec![Span::raw("é→")]);
+        canvas.to_ascii();
+        assert!(buffer.content.iter().all(|cell| cell.symbol().is_ascii()));
+    }
+}
