@@ -38,7 +38,7 @@ use tokio::task::LocalSet;
 struct Eyes {
     bus: Bus,
     model: Model,
-    supervisor: Supervisor,
+    _supervisor: Supervisor,
     _collector: Collector,
 }
 
@@ -50,7 +50,7 @@ impl Eyes {
         let cluster = Cluster::from_client(client(&sim.api_door()), "sim");
         let spec = CollectSpec { namespace: Some("default".to_owned()), ..CollectSpec::default() };
         let collector = Collector::start(&mut supervisor, (sender, clock), &cluster, spec).await;
-        Self { bus, model: Model::default(), supervisor, _collector: collector }
+        Self { bus, model: Model::default(), _supervisor: supervisor, _collector: collector }
     }
 
     /// Looks on for so long.

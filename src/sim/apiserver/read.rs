@@ -87,7 +87,7 @@ pub(crate) fn list(
         }
     }
     let now = store.borrow().clock().wall();
-    Ok(answer::json(StatusCode::OK, &form.list(place.resource, (&items, metadata), now)))
+    Ok(answer::json(StatusCode::OK, &form.list(place.resource, (&items, &metadata), now)))
 }
 
 /// What metrics-server says.

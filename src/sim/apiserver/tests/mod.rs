@@ -1,21 +1,17 @@
+//! The server asked in memory, by paths and JSON.
+
+mod client;
+
 use std::time::Duration;
 
-use futures::StreamExt;
-use futures::TryStreamExt;
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::Api;
-use kube::api::ListParams;
-use kube::api::Patch;
-use kube::api::PatchParams;
-use kube::runtime::watcher;
 use serde_json::Value;
 use tokio::task::LocalSet;
 
 use super::*;
 use crate::clock::Clock;
 use crate::sim::backstage::Empty;
-use crate::sim::door::Door;
 use crate::sim::store::Store;
+use crate::units::At;
 
 /// A server with nobody behind it.
 struct Rig {
@@ -57,6 +53,10 @@ impl Rig {
         self.store.borrow_mut().delete(&resources::CONFIG_MAPS, "n", name, None).unwrap();
     }
 
+    fn now(&self) -> At {
+        self.store.borrow().clock().at()
+    }
+
     async fn raw(
         &self,
         method: &str,
@@ -92,22 +92,6 @@ impl Rig {
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
         let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
-    }
-
-    /// The API as `kube` knows it, over HTTP.
-    fn api(&self) -> Api<ConfigMap> {
-        let (door, mut streams) = Door::new();
-        let server = Rc::clone(&self.server);
-        task::detach(async move {
-            while let Some(stream) = streams.recv().await {
-                task::detach(Rc::clone(&server).serve(stream));
-            }
-        });
-        let service = tower::service_fn(move |request| {
-            let door = door.clone();
-            async move { door.send::<kube::client::Body>(request).await }
-        });
-        Api::namespaced(kube::Client::new(service, "n"), "n")
     }
 }
 
@@ -251,9 +235,9 @@ async fn a_watch_tells_what_the_selected_objects_do() {
 async fn bookmarks_mark_the_end_of_what_there_was_and_the_end_of_the_watch() {
     let rig = Rig::new();
     let query = "sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=90";
-    let begin = tokio::time::Instant::now();
+    let begin = rig.now();
     let lines = rig.watch(query).await;
-    assert_eq!(begin.elapsed().as_secs(), 90);
+    assert_eq!(rig.now().since(begin).as_secs(), 90);
     assert_eq!(
         short(&lines),
         ["ADDED a", "ADDED b", "ADDED c", "BOOKMARK", "BOOKMARK", "BOOKMARK"]
@@ -288,92 +272,6 @@ async fn a_watch_from_a_forgotten_or_future_version_ends_with_an_error() {
         rig.faults.end_watches_with_410();
     });
     assert_eq!(code(&lines), 410);
-}
-
-/// What a watcher of `kube` makes of the server, in short.
-fn event(event: watcher::Event<ConfigMap>) -> String {
-    let name = |map: ConfigMap| map.metadata.name.unwrap();
-    match event {
-        watcher::Event::Init => "init".to_owned(),
-        watcher::Event::InitApply(map) => format!("init {}", name(map)),
-        watcher::Event::InitDone => "done".to_owned(),
-        watcher::Event::Apply(map) => format!("+{}", name(map)),
-        watcher::Event::Delete(map) => format!("-{}", name(map)),
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn kube_watches_it_both_ways_and_lists_anew_after_410() {
-    for streams in [false, true] {
-        LocalSet::new()
-            .run_until(async {
-                let rig = Rig::new();
-                let mut config = watcher::Config::default().timeout(60).page_size(2);
-                if streams {
-                    config = config.streaming_lists();
-                }
-                let mut events = watcher(rig.api(), config).map_ok(event).boxed();
-                let mut next = async |n: usize| {
-                    let mut some = Vec::new();
-                    while some.len() < n {
-                        some.push(events.next().await.unwrap());
-                    }
-                    some.into_iter().map(Result::unwrap).collect::<Vec<_>>()
-                };
-                let expected = ["init", "init a", "init b", "init c", "done"];
-                assert_eq!(next(5).await, expected, "streams: {streams}");
-                // Longer than one watch lasts.
-                let changes = async {
-                    secs(200).await;
-                    rig.label("a", "x");
-                    rig.remove("b");
-                };
-                assert_eq!(tokio::join!(next(2), changes).0, ["+a", "-b"]);
-                rig.faults.end_watches_with_410();
-                let error = events.next().await.unwrap().unwrap_err();
-                assert!(format!("{error:?}").contains("410"), "{error:?}");
-                let mut again = Vec::new();
-                while again.len() < 4 {
-                    again.push(events.next().await.unwrap().unwrap());
-                }
-                assert_eq!(again, ["init", "init a", "init c", "done"]);
-            })
-            .await;
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn kube_writes() {
-    LocalSet::new()
-        .run_until(async {
-            let rig = Rig::new();
-            let api = rig.api();
-            let patch = json!({ "data": { "key": "1" } });
-            let params = PatchParams::default();
-            let map = api.patch("a", &params, &Patch::Merge(&patch)).await.unwrap();
-            assert_eq!(map.data.unwrap()["key"], "1");
-            let params = PatchParams::apply("test");
-            let new = json!({
-                "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "new" },
-                "data": { "a": "1" },
-            });
-            let map = api.patch("new", &params, &Patch::Apply(&new)).await.unwrap();
-            assert_eq!(map.metadata.namespace.unwrap(), "n");
-            let mut map = api.get("new").await.unwrap();
-            map.data.get_or_insert_default().insert("b".to_owned(), "2".to_owned());
-            let replaced =
-                api.replace("new", &kube::api::PostParams::default(), &map).await.unwrap();
-            let conflict = api.replace("new", &kube::api::PostParams::default(), &map).await;
-            assert!(matches!(conflict, Err(kube::Error::Api(status)) if status.code == 409));
-            assert_eq!(replaced.data.unwrap().len(), 2);
-            api.delete("new", &kube::api::DeleteParams::default()).await.unwrap();
-            let all = ListParams::default().labels("is in (a,b)");
-            api.delete_collection(&kube::api::DeleteParams::default(), &all).await.unwrap();
-            let left = api.list(&ListParams::default()).await.unwrap();
-            let left: Vec<_> = left.into_iter().map(|map| map.metadata.name.unwrap()).collect();
-            assert_eq!(left, ["c"]);
-        })
-        .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -429,30 +327,6 @@ async fn what_is_forbidden_is_said_before_and_when_it_is_tried() {
     assert!(status["message"].as_str().unwrap().contains("cannot watch"), "{status}");
     rig.faults.mend();
     assert_eq!(rig.get("/apis/apps/v1/deployments").await.0, 200);
-}
-
-#[tokio::test(start_paused = true)]
-async fn faults_of_the_server_come_and_go() {
-    LocalSet::new()
-        .run_until(async {
-            let rig = Rig::new();
-            let api = rig.api();
-            rig.faults.slow_list(Duration::from_secs(5));
-            let begin = tokio::time::Instant::now();
-            api.list(&ListParams::default()).await.unwrap();
-            assert_eq!(begin.elapsed().as_secs(), 5);
-            let mut watch =
-                api.watch(&kube::api::WatchParams::default(), "0").await.unwrap().boxed();
-            for _ in 0..3 {
-                watch.next().await.unwrap().unwrap();
-            }
-            rig.faults.api_gone(true);
-            assert!(watch.next().await.is_none_or(|item| item.is_err()), "it was cut off");
-            assert!(api.get("a").await.is_err());
-            rig.faults.api_gone(false);
-            api.get("a").await.unwrap();
-        })
-        .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -513,9 +387,9 @@ async fn every_resource_is_discovered_both_ways_and_can_be_listed() {
             for one in version["resources"].as_array().unwrap() {
                 let path = format!("{root}/{}", one["resource"].as_str().unwrap());
                 aggregated.push(path.clone());
-                for part in one["subresources"].as_array().into_iter().flatten() {
-                    aggregated.push(format!("{path}/{}", part["subresource"].as_str().unwrap()));
-                }
+                let parts = one["subresources"].as_array().into_iter().flatten();
+                let name = |part: &Value| part["subresource"].as_str().unwrap().to_owned();
+                aggregated.extend(parts.map(|part| format!("{path}/{}", name(part))));
             }
         }
     }
