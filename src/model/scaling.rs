@@ -447,11 +447,13 @@ impl RevisionScaling {
 
     /// Seconds in panic until `now`, as far as we saw.
     pub fn panic_seconds(&self, now: At) -> f64 {
-        self.panics
+        // A sum of durations, since that of no floats is -0.0.
+        let in_panic: Duration = self
+            .panics
             .iter()
             .map(|span| span.ended.unwrap_or_else(|| now.min(span.seen + FRESH)).since(span.began))
-            .map(|lasted| lasted.as_secs_f64())
-            .sum()
+            .sum();
+        in_panic.as_secs_f64()
     }
 }
 
