@@ -151,12 +151,10 @@ fn in_json(model: &Model, now: At) -> serde_json::Value {
 /// How a run that was left this way ended.
 pub(super) fn outcome(left: &Left, is_loading: bool) -> Outcome {
     match left {
-        Left::PlanDone => Outcome::Completed,
-        Left::TimeOver if !is_loading => Outcome::Completed,
-        Left::Quit | Left::Detached | Left::Asked | Left::TimeOver if is_loading => {
-            Outcome::Stopped
-        }
-        Left::Quit | Left::Detached | Left::Asked | Left::TimeOver => Outcome::Completed,
+        // The time that was asked for is the plan's own end, cut to it.
+        Left::PlanDone | Left::TimeOver => Outcome::Completed,
+        Left::Quit | Left::Detached | Left::Asked if is_loading => Outcome::Stopped,
+        Left::Quit | Left::Detached | Left::Asked => Outcome::Completed,
         Left::Failed(_) | Left::NoTerminal(_) => Outcome::Lost,
     }
 }

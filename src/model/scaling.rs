@@ -479,7 +479,10 @@ impl RevisionScaling {
 
     /// Seconds in panic until `now`, as far as we saw.
     pub fn panic_seconds(&self, now: At) -> f64 {
-        self.panics.iter().map(|span| span.until(now).since(span.began).as_secs_f64()).sum()
+        // Adding to zero, since the sum of no floats is -0.0.
+        self.panics
+            .iter()
+            .fold(0.0, |sum, span| sum + span.until(now).since(span.began).as_secs_f64())
     }
 }
 
