@@ -44,6 +44,7 @@ pub(super) async fn run(
                 Asked::HangUp => return Left::Asked,
                 Asked::Suspend => {
                     show.suspend(true);
+                    tokio::time::sleep(Duration::from_millis(50)).await;
                     super::signals::stop_self();
                     show.suspend(false);
                 }
@@ -156,6 +157,6 @@ pub(super) fn outcome(left: &Left, is_loading: bool) -> Outcome {
             Outcome::Stopped
         }
         Left::Quit | Left::Detached | Left::Asked | Left::TimeOver => Outcome::Completed,
-        Left::Failed(_) => Outcome::Lost,
+        Left::Failed(_) | Left::NoTerminal(_) => Outcome::Lost,
     }
 }

@@ -30,6 +30,8 @@ use super::terminal::TerminalError;
 
 /// Ages on the screen move at least this often.
 const STALE_AFTER: Duration = Duration::from_secs(1);
+/// How long the engine has to pause before the process stops.
+const SETTLE: Duration = Duration::from_millis(50);
 /// A write that takes longer than this halves the frame rate.
 const SLOW_WRITE: Duration = Duration::from_millis(50);
 /// Frames a second at the least, on the slowest line.
@@ -44,7 +46,9 @@ pub trait Show {
     /// Waits for the next thing and takes it in. Cancel safe.
     fn step(&mut self) -> impl Future<Output = Step>;
     /// Does what the person asked; returns what to tell them, if anything.
-    fn obey(&mut self, command: Command, screen: &Screen<'_>) -> Option<String>;
+    fn obey(&mut self, command: Command) -> Option<String>;
+    /// Writes what is on the screen to files; returns what to tell the person.
+    fn snapshot(&self, screen: &Screen<'_>) -> String;
     /// The process is about to be stopped (`true`), or was continued (`false`).
     fn suspend(&mut self, stops: bool);
     /// Whether leaving would stop load.
@@ -62,8 +66,8 @@ pub struct Screen<'a> {
     pub buffer: &'a Buffer,
     /// What the person looks at.
     pub ui: &'a Ui,
-    /// Its colours.
-    pub theme: &'a Theme,
+    /// What was known when it was drawn.
+    pub model: &'a Model,
 }
 
 /// Why the loop ended.
@@ -81,6 +85,8 @@ pub enum Left {
     TimeOver,
     /// The run could not be begun, or must not go on.
     Failed(Step),
+    /// The terminal could not be taken.
+    NoTerminal(TerminalError),
 }
 
 /// How the screen is run.
@@ -103,6 +109,10 @@ struct Live<'a> {
     has_focus: bool,
     drawn_at: Option<At>,
     carried: (u64, u64),
+    /// What was known when the view was frozen.
+    frozen: Option<Box<Model>>,
+    /// Bytes and frames a second ago, and when that was.
+    metered: (At, u64, u64),
 }
 
 /// Shows it until there is a reason to leave. Returns the reason, and bytes and frames written to
@@ -124,6 +134,8 @@ pub async fn run(
         has_focus: true,
         drawn_at: None,
         carried: (0, 0),
+        frozen: None,
+        metered: (At::ZERO, 0, 0),
     };
     live.draw(show);
     let mut fps = spec.fps;
@@ -133,11 +145,11 @@ pub async fn run(
             asked = signals.next() => match asked {
                 Asked::End => break Left::Asked,
                 Asked::HangUp => break Left::Detached,
-                Asked::Suspend => live.suspend(show)?,
+                Asked::Suspend => live.suspend(show).await?,
             },
             input = input.next() => match input {
                 Some(Ok(input)) => {
-                    if let Some(left) = live.input(show, &input)? {
+                    if let Some(left) = live.input(show, &input).await? {
                         break left;
                     }
                 }
@@ -186,6 +198,7 @@ fn canvas(width: u16, height: u16) -> Canvas<TestBackend> {
 
 impl Live<'_> {
     fn tick(&mut self, show: &impl Show) {
+        self.meter(show.now());
         let is_old = self.drawn_at.is_none_or(|at| STALE_AFTER <= show.now().since(at));
         if self.is_stale || is_old {
             self.draw(show);
@@ -200,15 +213,22 @@ impl Live<'_> {
         self.ui.set_session(tui::Session { is_recording, ..session });
         let size = self.canvas.backend().buffer().area;
         self.ui.set_size(size.width, size.height);
+        // A frozen view stands still in every cell, whatever comes in.
+        match (self.ui.behind().is_some(), &self.frozen) {
+            (true, None) => self.frozen = Some(Box::new(show.model().clone())),
+            (false, Some(_)) => self.frozen = None,
+            _ => {}
+        }
+        let model = self.frozen.as_deref().unwrap_or_else(|| show.model());
         let (ui, theme) = (&*self.ui, &self.theme);
         // Drawing into memory cannot fail.
-        let Ok(frame) = self.canvas.draw(|frame| tui::draw(show.model(), ui, theme, frame));
+        let Ok(frame) = self.canvas.draw(|frame| tui::draw(model, ui, theme, frame));
         terminal.show(frame.buffer.clone());
         self.is_stale = false;
         self.drawn_at = Some(show.now());
     }
 
-    fn input(
+    async fn input(
         &mut self,
         show: &mut impl Show,
         input: &Input,
@@ -218,7 +238,7 @@ impl Live<'_> {
             Input::Key(key) if key.kind != KeyEventKind::Release => {
                 let command = self.ui.key(*key, show.model());
                 let left = match command {
-                    Some(command) => self.obey(show, command)?,
+                    Some(command) => self.obey(show, command).await?,
                     None => None,
                 };
                 // What a key does is seen at once, not a frame later.
@@ -235,7 +255,7 @@ impl Live<'_> {
         Ok(None)
     }
 
-    fn obey(
+    async fn obey(
         &mut self,
         show: &mut impl Show,
         command: Command,
@@ -244,16 +264,19 @@ impl Live<'_> {
             Command::Quit => Ok(Some(Left::Quit)),
             Command::Detach => Ok(Some(Left::Detached)),
             Command::Suspend => {
-                self.suspend(show)?;
+                self.suspend(show).await?;
                 Ok(None)
             }
             command => {
-                let screen = Screen {
-                    buffer: self.canvas.backend().buffer(),
-                    ui: self.ui,
-                    theme: &self.theme,
+                let told = match command {
+                    Command::Snapshot => {
+                        let model = self.frozen.as_deref().unwrap_or_else(|| show.model());
+                        let buffer = self.canvas.backend().buffer();
+                        Some(show.snapshot(&Screen { buffer, ui: self.ui, model }))
+                    }
+                    command => show.obey(command),
                 };
-                if let Some(told) = show.obey(command, &screen) {
+                if let Some(told) = told {
                     self.ui.tell(told);
                 }
                 Ok(None)
@@ -262,8 +285,9 @@ impl Live<'_> {
     }
 
     /// Gives the terminal back, stops, and takes it again when continued.
-    fn suspend(&mut self, show: &mut impl Show) -> Result<(), TerminalError> {
+    async fn suspend(&mut self, show: &mut impl Show) -> Result<(), TerminalError> {
         show.suspend(true);
+        tokio::time::sleep(SETTLE).await;
         self.carried = self.written();
         drop(self.terminal.take());
         stop_self();
@@ -273,6 +297,21 @@ impl Live<'_> {
         show.suspend(false);
         self.draw(show);
         Ok(())
+    }
+
+    /// What the terminal cost in the last second.
+    fn meter(&mut self, now: At) {
+        let (since, bytes_then, frames_then) = self.metered;
+        let secs = now.since(since).as_secs();
+        if secs == 0 {
+            return;
+        }
+        let (bytes, frames) = self.written();
+        self.ui.set_meter(tui::Meter {
+            fps: u32::try_from((frames - frames_then) / secs).unwrap_or(u32::MAX),
+            bytes_a_second: (bytes - bytes_then) / secs,
+        });
+        self.metered = (now, bytes, frames);
     }
 
     fn is_lost(&self) -> bool {

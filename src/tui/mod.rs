@@ -46,7 +46,7 @@ pub fn draw_buffer(model: &Model, ui: &Ui, theme: &Theme, buffer: &mut Buffer) {
     let mut canvas = Canvas { buffer, theme };
     canvas.clear(area, theme.ground());
     let scene = Scene { model, ui, moment: Moment::of(model, ui) };
-    let is_small = area.width < 60 || area.height < 8;
+    let is_small = area.width < 70 || area.height < 20;
     if is_small && ui.view() == View::Overview {
         views::numbers::draw(&mut canvas, area, &scene);
         views::chrome::prompt(&mut canvas, area, &scene);

@@ -91,6 +91,8 @@ pub struct Pods {
     pub terminating: Option<f64>,
     /// `max-scale`, if there is a bound.
     pub max_scale: Option<u32>,
+    /// Whether the bounds are known, so that no bound is none.
+    pub is_max_known: bool,
     /// CPU of all pods with a sample, in cores.
     pub cpu: Option<f64>,
     /// Memory of all pods with a sample.
@@ -352,6 +354,7 @@ fn pods(
         starting: scaling.starting.at(at, None),
         terminating: scaling.terminating.at(at, None),
         max_scale: scaling.config.as_ref().and_then(|config| config.config.max_scale),
+        is_max_known: scaling.config.is_some(),
         cpu: cpu.or_else(|| if is_present { None } else { scaling.cpu.at(at, None) }),
         memory: usage.map(|(_, memory, _)| memory),
         usage_age: usage.map(|(_, _, age)| age),

@@ -102,8 +102,14 @@ pub fn number(value: f64) -> String {
         format!("{:.0}k", size / 1e3)
     } else if size < 99.95e6 {
         format!("{:.1}M", size / 1e6)
-    } else if size < 1e12 {
+    } else if size < 999.5e6 {
         format!("{:.0}M", size / 1e6)
+    } else if size < 99.95e9 {
+        format!("{:.1}G", size / 1e9)
+    } else if size < 999.5e9 {
+        format!("{:.0}G", size / 1e9)
+    } else if size < 999.5e12 {
+        format!("{:.0}T", size / 1e12)
     } else {
         return if value < 0.0 { "−∞".to_owned() } else { "∞".to_owned() };
     };
@@ -154,6 +160,18 @@ pub fn latency_parts(secs: f64) -> (String, &'static str) {
         (format!("{secs:.1}"), "s")
     } else {
         (format!("{secs:.0}"), "s")
+    }
+}
+
+/// A round latency on an axis in milliseconds: `0.5`, `200`, `1 s`.
+pub fn latency_mark(secs: f64) -> String {
+    let millis = secs * 1e3;
+    if millis < 0.95 {
+        format!("{millis:.1}")
+    } else if millis < 999.5 {
+        format!("{millis:.0}")
+    } else {
+        format!("{secs:.0} s")
     }
 }
 

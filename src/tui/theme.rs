@@ -236,16 +236,8 @@ impl Theme {
             .collect();
         let background = self.roles.get(&Role::Background).copied().unwrap_or(Color::Reset);
         let load = self.roles.get(&Role::Load).copied().unwrap_or(Color::Reset);
-        let latency = self.roles.get(&Role::Latency).copied().unwrap_or(Color::Reset);
         for (step_idx, colour) in self.heat.iter_mut().enumerate() {
-            let share = STEP_SHARES[step_idx];
-            // Few is a breath of load, most is latency's own colour.
-            let mixed = if share <= 0.6 {
-                mix(background, load, share / 0.6 * 0.75)
-            } else {
-                mix(mix(background, load, 0.75), latency, (share - 0.6) / 0.4)
-            };
-            *colour = reduce(mixed, depth);
+            *colour = reduce(mix(background, load, STEP_SHARES[step_idx]), depth);
         }
         self
     }
@@ -350,8 +342,9 @@ impl Theme {
     }
 }
 
-/// The share of a column's requests that each step of the heat strip stands for.
-const STEP_SHARES: [f64; HEAT_STEPS] = [0.16, 0.26, 0.38, 0.5, 0.6, 0.74, 0.87, 1.0];
+/// How strong each step of the heat strip is: of the load's own colour, so that lines of another
+/// colour are seen over it.
+const STEP_SHARES: [f64; HEAT_STEPS] = [0.14, 0.22, 0.3, 0.38, 0.46, 0.55, 0.64, 0.72];
 
 fn colour(text: &str) -> Result<Color, ThemeError> {
     let parsed: Option<Color> = text.parse().ok();

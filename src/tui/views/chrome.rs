@@ -3,6 +3,7 @@
 use ratatui::layout::Rect;
 use ratatui::text::Span;
 
+use crate::model::run::MarkKind;
 use crate::tui::action::View;
 use crate::tui::moment;
 use crate::tui::text;
@@ -44,7 +45,11 @@ fn title<'a>(theme: &Theme, scene: &Scene<'a>, width: u16) -> Vec<Span<'a>> {
     if scene.ui.view() != View::Overview {
         spans.push(theme.strong(Role::Load, format!("  {}", scene.ui.view().name())));
     }
+    // A list of all services is about none of them.
     let Some(revision) = &scene.moment.revision else { return spans };
+    if scene.ui.view() == View::Services {
+        return spans;
+    }
     spans.push(theme.span(Role::Text, format!("  {}", revision.name)));
     if width < 80 {
         return spans;
@@ -72,6 +77,15 @@ fn stage<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
         return vec![theme.strong(Role::Text, "ended".to_owned())];
     }
     let n_stages = began.stages.len();
+    // A frozen view shows the stage of its moment, of which only the name is kept.
+    if scene.ui.now() < stage.at {
+        let past = run.marks.iter().rev().filter(|mark| mark.at <= scene.ui.now());
+        let name = past.into_iter().find_map(|mark| match &mark.what {
+            MarkKind::Stage(name) => Some(text::head(name, 14)),
+            _ => None,
+        });
+        return name.map(|name| theme.strong(Role::Text, name)).into_iter().collect();
+    }
     let lasts = usize::try_from(stage.index).ok().and_then(|idx| began.stages.get(idx));
     let elapsed = scene.ui.now().since(stage.at);
     let mut spans = vec![
@@ -202,7 +216,7 @@ pub fn prompt(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
 fn palette(canvas: &mut Canvas<'_>, area: Rect, typed: &str, selected: usize) {
     let theme = canvas.theme;
     let matches = ui::matches(typed);
-    let width = area.width.saturating_sub(4).min(64);
+    let width = area.width.saturating_sub(4).min(78);
     let rows = u16::try_from(PALETTE_ROWS.min(matches.len())).unwrap_or(0);
     let height = (rows + 3).min(area.height);
     let x = area.x + (area.width - width) / 2;

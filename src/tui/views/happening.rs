@@ -119,29 +119,9 @@ pub fn sentence(what: &What) -> Sentence {
 fn scaled(what: &What) -> (Role, String, String) {
     match what {
         What::PanicBegan { origin, panic_average, target, ready, was_on, .. } => {
-            let reckoned = panic_average.zip(*target).filter(|(_, target)| 0.0 < *target);
-            let mut rest = match reckoned {
-                Some((average, target)) => {
-                    let wanted = (average / target).ceil();
-                    let mut rest = format!(
-                        "{} ÷ {} → {} wanted",
-                        text::number(average),
-                        text::number(target),
-                        text::count(wanted)
-                    );
-                    if let Some(ready) = ready {
-                        let ratio = wanted / ready.max(1.0);
-                        rest.push_str(&format!(", {ratio:.1}× of {} ready", text::count(*ready)));
-                    }
-                    rest
-                }
-                None => "began".to_owned(),
-            };
-            if *was_on {
-                rest.push_str(", on before we looked");
-            }
-            rest.push_str(by(*origin));
-            (Role::Panic, "PANIC".to_owned(), rest)
+            let reckoned = reckoned(*panic_average, *target, *ready);
+            let before = if *was_on { ", on before we looked" } else { "" };
+            (Role::Panic, "PANIC".to_owned(), format!("{reckoned}{before}{}", by(*origin)))
         }
         What::PanicEnded { lasted, origin, .. } => (
             Role::Good,
@@ -154,6 +134,19 @@ fn scaled(what: &What) -> (Role, String, String) {
         }
         _ => (Role::Text, String::new(), String::new()),
     }
+}
+
+/// `49.4 ÷ 7.0 → 8 wanted, 8.0× of 1 ready`, as far as it is known.
+fn reckoned(average: Option<f64>, target: Option<f64>, ready: Option<f64>) -> String {
+    let Some((average, target)) = average.zip(target.filter(|target| 0.0 < *target)) else {
+        return "began".to_owned();
+    };
+    let wanted = (average / target).ceil();
+    let of_ready = ready
+        .map(|ready| format!(", {:.1}× of {} ready", wanted / ready.max(1.0), text::count(ready)))
+        .unwrap_or_default();
+    let (average, target) = (text::number(average), text::number(target));
+    format!("{average} ÷ {target} → {} wanted{of_ready}", text::count(wanted))
 }
 
 fn pod(what: &What) -> (Role, String, String) {

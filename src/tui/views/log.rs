@@ -1,4 +1,4 @@
-//! Happenings as sentences, the newest at the bottom; beside the lanes the newest at the top.
+//! Happenings as sentences, the newest first.
 
 use ratatui::layout::Rect;
 use ratatui::text::Span;
@@ -24,7 +24,9 @@ fn spans<'a>(canvas: &Canvas<'_>, scene: &Scene<'_>, happening: &Happening) -> V
         let name = revision.map(|it| it.name.clone()).unwrap_or_default();
         spans.push(theme.span(Role::Dim, format!(" {name}")));
     }
-    spans.push(theme.span(Role::Text, format!(" {}", sentence.rest)));
+    // What Kubernetes says in passing stays in the background.
+    let role = if sentence.role == Role::Dim { Role::Dim } else { Role::Text };
+    spans.push(theme.span(role, format!(" {}", sentence.rest)));
     spans
 }
 

@@ -2,6 +2,7 @@
 //! rows and columns.
 
 pub mod chrome;
+pub mod decision;
 pub mod happening;
 pub mod help;
 pub mod lanes;

@@ -1,9 +1,12 @@
-//! The smallest screen: numbers only.
+//! The smallest screens: numbers only, the most important first.
 
 use ratatui::layout::Rect;
+use ratatui::text::Span;
 
+use crate::tui::moment;
 use crate::tui::text;
 use crate::tui::theme::Role;
+use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
 
 use super::Scene;
@@ -11,51 +14,101 @@ use super::chrome;
 use super::panels;
 use super::why;
 
-/// As much as fits, the most important first.
+/// As much as fits.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let theme = canvas.theme;
-    if 4 < area.height {
+    let has_bars = 6 < area.height;
+    if has_bars {
         chrome::header(canvas, Rect { height: 1, ..area }, scene);
         chrome::footer(canvas, Rect { y: area.bottom() - 1, height: 1, ..area }, scene);
     }
-    let margin = u16::from(4 < area.height);
+    let margin = u16::from(has_bars);
     let area = Rect {
         x: area.x + 1,
         y: area.y + margin,
         width: area.width.saturating_sub(2),
         height: area.height.saturating_sub(2 * margin),
     };
-    let pods = &scene.moment.pods;
-    let load = &scene.moment.load;
-    let number = |value: Option<f64>| text::right(&text::or_unknown(value, text::rate), 6);
-    let latency = |value: Option<f64>| text::right(&text::or_unknown(value, text::latency), 8);
-    let mut rows = vec![
-        panels::state(theme, scene),
-        panels::outlook(theme, scene),
-        vec![
-            theme.strong(Role::Ready, number(pods.ready)),
-            theme.span(Role::Dim, " ready"),
-            theme.strong(Role::Desired, number(pods.desired)),
-            theme.span(Role::Dim, " desired"),
-        ],
-        vec![
-            theme.strong(Role::Desired, number(load.offered)),
-            theme.span(Role::Dim, " /s  "),
-            theme.strong(Role::Load, number(load.done)),
-            theme.span(Role::Dim, " done"),
-        ],
-        vec![
-            theme.span(Role::Dim, "p99"),
-            theme.strong(Role::Latency, latency(load.p99)),
-            theme.span(Role::Dim, "  err "),
-            theme.strong(Role::Text, text::or_unknown(load.errors, text::percent)),
-        ],
-    ];
-    rows.retain(|spans| !spans.is_empty());
-    for (row, spans) in (0..).zip(rows) {
+    if area.height == 0 || area.width == 0 {
+        return;
+    }
+    let used = canvas.line(area, 0, panels::state(theme, scene));
+    let rest = Rect { x: area.x + used, width: area.width.saturating_sub(used), ..area };
+    canvas.line_right(rest, 0, panels::outlook(theme, scene));
+    let rows = rows(theme, scene);
+    // The sentence takes what the numbers leave.
+    let n_rows = u16::try_from(rows.len()).unwrap_or(0);
+    let n_sentence = area.height.saturating_sub(n_rows + 1).min(4);
+    if 0 < n_sentence {
+        let place = Rect { y: area.y + 1, height: n_sentence, ..area };
+        canvas.wrap(place, why::sentence(theme, scene));
+    }
+    for (row, spans) in (1 + n_sentence..).zip(rows) {
         canvas.line(area, row, spans);
     }
-    if 10 <= area.height {
-        canvas.line(area, 7, why::sentence(theme, scene));
+}
+
+fn rows<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Vec<Span<'a>>> {
+    let (pods, load, scaler) = (&scene.moment.pods, &scene.moment.load, &scene.moment.scaler);
+    let row = |title: &'static str, cells: [(&'static str, String, Role); 3]| {
+        let mut spans = vec![theme.span(Role::Text, text::left(title, 8))];
+        for (label, value, role) in cells {
+            let role = if value == text::UNKNOWN { Role::Dim } else { role };
+            spans.push(theme.strong(role, text::right(&value, 7)));
+            spans.push(theme.span(Role::Dim, text::left(&format!(" {label}"), 9)));
+        }
+        spans
+    };
+    let count = |value: Option<f64>| text::or_unknown(value, text::count);
+    let number = |value: Option<f64>| text::or_unknown(value, text::number);
+    let rate = |value: Option<f64>| text::or_unknown(value, text::rate);
+    let latency = |value: Option<f64>| text::or_unknown(value, text::latency);
+    let share = |value: Option<f64>| text::or_unknown(value, text::percent);
+    let mut rows = vec![
+        row(
+            "pods",
+            [
+                ("ready", count(pods.ready), Role::Ready),
+                ("desired", count(pods.desired), Role::Desired),
+                ("starting", count(pods.starting), Role::Text),
+            ],
+        ),
+        row(
+            "average",
+            [
+                ("panic", number(scaler.panic_average), Role::Panic),
+                ("stable", number(scaler.stable_average), Role::Load),
+                ("a pod", number(scaler.target), Role::Text),
+            ],
+        ),
+    ];
+    if moment::has_load(scene.model) {
+        rows.extend([
+            row(
+                "load",
+                [
+                    ("offered", rate(load.offered), Role::Desired),
+                    ("done", rate(load.done), Role::Load),
+                    ("flight", rate(load.in_flight), Role::Text),
+                ],
+            ),
+            row(
+                "latency",
+                [
+                    ("p50", latency(load.p50), Role::Text),
+                    ("p99", latency(load.p99), Role::Latency),
+                    ("max", latency(load.max), Role::Text),
+                ],
+            ),
+            row(
+                "errors",
+                [
+                    ("now", share(load.errors), Role::Text),
+                    ("run", share(load.errors_total), Role::Text),
+                    ("send lag", latency(load.lag_p99), Role::Text),
+                ],
+            ),
+        ]);
     }
+    rows
 }

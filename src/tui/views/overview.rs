@@ -10,6 +10,7 @@ use crate::tui::ui::Pane;
 use crate::tui::widgets::canvas::Canvas;
 
 use super::Scene;
+use super::decision;
 use super::lanes;
 use super::log;
 use super::panels;
@@ -19,6 +20,8 @@ use super::why;
 
 /// Rows of the panels with their frames.
 const PANELS: u16 = 6;
+/// Cells of the decision beside the lanes.
+const DECISION: u16 = 54;
 
 /// Draws what fits: panels or lines, the sentence, lanes, table and events.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
@@ -36,10 +39,16 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         panels::lines(canvas, margin, scene);
         rows
     };
-    let sentence =
-        Rect { x: area.x + 1, y: area.y + top, width: area.width.saturating_sub(2), height: 1 };
-    canvas.line(sentence, 0, why::sentence(canvas.theme, scene));
-    let top = top + 1;
+    // The longest sentence needs two rows up to here; its place never changes with its length.
+    let n_rows = if area.width < 150 && 20 <= area.height { 2 } else { 1 };
+    let sentence = Rect {
+        x: area.x + 1,
+        y: area.y + top,
+        width: area.width.saturating_sub(2),
+        height: n_rows,
+    };
+    canvas.wrap(sentence, why::sentence(canvas.theme, scene));
+    let top = top + n_rows;
     let rest = Rect { y: area.y + top, height: area.height.saturating_sub(top), ..area };
     if !start::has_data(scene.model) {
         start::draw(canvas, rest, scene);
@@ -53,7 +62,12 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         30..40 => 8,
         _ => 12,
     };
-    let chart = Rect { height: rest.height - wanted, ..rest };
+    let beside = if 160 <= area.width && is_full { DECISION } else { 0 };
+    let chart = Rect { height: rest.height - wanted, width: rest.width - beside, ..rest };
+    if 0 < beside {
+        let place = Rect { x: chart.right(), width: beside, ..chart };
+        decision::draw(canvas, place, scene);
+    }
     let shown = lanes::present(scene);
     let n_lanes = usize::from((chart.height.saturating_sub(2)) / 3).clamp(1, shown.len());
     lanes::draw(canvas, chart, scene, &shown[..n_lanes]);
@@ -96,7 +110,7 @@ fn pods_pane(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, has_tab: bo
     let n_shown = usize::from(inside.height.saturating_sub(1));
     pods::table(canvas, inside, scene);
     if n_shown < n_pods {
-        let words = format!(" {} more: 3 ", n_pods - n_shown);
+        let words = format!(" {} more · key 3 ", n_pods - n_shown);
         let width = u16::try_from(text::width(&words)).unwrap_or(0);
         if width + 4 < area.width {
             let x = area.right() - width - 2;

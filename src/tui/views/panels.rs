@@ -46,8 +46,14 @@ fn row(canvas: &mut Canvas<'_>, area: Rect, row: u16, fields: Vec<Vec<Span<'_>>>
     }
     let n_fields = u16::try_from(fields.len()).unwrap_or(1).max(1);
     for (field_idx, spans) in (0..).zip(fields) {
-        let x = area.width * field_idx / n_fields;
-        let end = area.width * (field_idx + 1) / n_fields;
+        // The middle one of three is a cell wider: words are longest there.
+        let middle = u16::from(n_fields == 3 && field_idx == 2);
+        let x = area.width * field_idx / n_fields + middle;
+        let end = if field_idx + 1 == n_fields {
+            area.width
+        } else {
+            area.width * (field_idx + 1) / n_fields + u16::from(n_fields == 3 && field_idx == 1)
+        };
         let place = Rect { x: area.x + x, width: end - x, ..area };
         canvas.line(place, row, spans);
     }
@@ -67,25 +73,25 @@ pub fn load(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let mut title = vec![theme.strong(Role::Load, "LOAD")];
     title.extend(news(theme, scene));
     let inside = canvas.frame(area, title);
-    let rate = |value: Option<f64>| (text::or_unknown(value, text::rate), 6);
+    let rate = |value: Option<f64>| (text::or_unknown(value, text::rate), 5);
     let asked = if moment::is_closed(scene.model) {
-        field(theme, "users    ", rate(load.target), "", Role::Desired)
+        field(theme, "users   ", rate(load.target), "", Role::Desired)
     } else {
-        field(theme, "offered  ", rate(load.offered), " /s", Role::Desired)
+        field(theme, "offered ", rate(load.offered), " /s", Role::Desired)
     };
     row(
         canvas,
         inside,
         0,
-        vec![asked, field(theme, "sent     ", rate(load.sent), " /s", Role::Text)],
+        vec![asked, field(theme, "sent    ", rate(load.sent), " /s", Role::Text)],
     );
     row(
         canvas,
         inside,
         1,
         vec![
-            field(theme, "done     ", rate(load.done), " /s", Role::Load),
-            field(theme, "in flight", rate(load.in_flight), "", Role::Text),
+            field(theme, "done    ", rate(load.done), " /s", Role::Load),
+            field(theme, "flight  ", rate(load.in_flight), "", Role::Text),
         ],
     );
     row(
@@ -170,14 +176,14 @@ fn seen(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let proxied = sum(|stat| stat.proxied_request_count);
     let concurrency = sum(|stat| stat.average_concurrent_requests);
     let scaler = &scene.moment.scaler;
-    let number = |value: Option<f64>| (text::or_unknown(value, text::number), 6);
+    let number = |value: Option<f64>| (text::or_unknown(value, text::number), 5);
     row(
         canvas,
         inside,
         0,
         vec![
-            field(theme, "arriving ", number(rps), " /s", Role::Load),
-            field(theme, "via act. ", number(proxied), " /s", Role::Text),
+            field(theme, "arrive  ", number(rps), " /s", Role::Load),
+            field(theme, "proxied ", number(proxied), " /s", Role::Text),
         ],
     );
     row(
@@ -185,8 +191,8 @@ fn seen(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         inside,
         1,
         vec![
-            field(theme, "in pods  ", number(concurrency), "", Role::Text),
-            field(theme, "in activ.", number(scaler.in_activator), "", Role::Text),
+            field(theme, "in pods ", number(concurrency), "", Role::Text),
+            field(theme, "in activ", number(scaler.in_activator), "", Role::Text),
         ],
     );
     row(
@@ -194,8 +200,8 @@ fn seen(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         inside,
         2,
         vec![
-            field(theme, "stable   ", number(scaler.stable_average), "", Role::Load),
-            field(theme, "panic    ", number(scaler.panic_average), "", Role::Panic),
+            field(theme, "stable  ", number(scaler.stable_average), "", Role::Load),
+            field(theme, "panic   ", number(scaler.panic_average), "", Role::Panic),
         ],
     );
     let words = format!("from {} of {} pods, nothing is sent", stats.len(), pods_now(scene));
@@ -211,8 +217,13 @@ pub fn pods(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let theme = canvas.theme;
     let inside = canvas.frame(area, vec![theme.strong(Role::Ready, "PODS")]);
     let pods = &scene.moment.pods;
-    let count = |value: Option<f64>| (text::or_unknown(value, text::count), 4);
-    let max = pods.max_scale.map_or_else(|| "none".to_owned(), |max| max.to_string());
+    let width = if inside.width < 42 { 3 } else { 5 };
+    let count = |value: Option<f64>| (text::or_unknown(value, text::count), width);
+    let max = match pods.max_scale {
+        Some(max) => max.to_string(),
+        None if pods.is_max_known => "none".to_owned(),
+        None => text::UNKNOWN.to_owned(),
+    };
     row(
         canvas,
         inside,
@@ -220,7 +231,7 @@ pub fn pods(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         vec![
             field(theme, "", count(pods.ready), " ready", Role::Ready),
             field(theme, "", count(pods.desired), " desired", Role::Desired),
-            field(theme, "max", (max, 5), "", Role::Text),
+            field(theme, "max", (max, 6), "", Role::Text),
         ],
     );
     row(
@@ -250,7 +261,7 @@ pub fn pods(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
                 stale,
             ),
             field(theme, "mem", (memory, 8), "", stale),
-            field(theme, "old", (age, 8), "", Role::Dim),
+            field(theme, "age", (age, 6), "", Role::Dim),
         ],
     );
     let took = |took: Option<std::time::Duration>| {
@@ -263,7 +274,7 @@ pub fn pods(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         vec![
             field(theme, "cold", (took(pods.cold_start), 7), "", Role::Text),
             field(theme, "p95", (took(pods.cold_start_p95), 7), "", Role::Text),
-            field(theme, "n", (pods.n_cold_starts.to_string(), 6), "", Role::Text),
+            field(theme, "n", (pods.n_cold_starts.to_string(), 7), "", Role::Text),
         ],
     );
 }

@@ -23,7 +23,7 @@ const fn column(title: &'static str, width: u16, is_number: bool) -> Column {
     Column { title, width, is_number }
 }
 
-const COLUMNS: [Column; 8] = [
+const COLUMNS: [Column; 9] = [
     column("NAME", 7, false),
     column("STATE", 10, false),
     column("AGE", 4, true),
@@ -32,6 +32,7 @@ const COLUMNS: [Column; 8] = [
     column("CPU", 5, true),
     column("MEM", 6, true),
     column("START", 6, true),
+    column("NODE", 16, false),
 ];
 
 /// The pods of the revision that were there at the moment looked at, with their state then.
@@ -93,7 +94,7 @@ pub fn table(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
             let is_present = scene.moment.is_present;
             let stat = life.queue_proxy.as_ref().and_then(|it| it.stat).filter(|_| is_present);
             let usage = life.usage_at(at, anchor).filter(|_| is_present);
-            let start = start_of(life, anchor);
+            let took = start_of(life);
             let number = |value: Option<f64>| {
                 let role = if value.is_some() { Role::Text } else { Role::Dim };
                 (role, text::or_unknown(value, text::number))
@@ -106,7 +107,8 @@ pub fn table(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
                 number(stat.map(|stat| stat.request_count)),
                 (Role::Text, usage.map_or_else(unknown, |(cpu, _, _)| cpu.to_string())),
                 (Role::Text, usage.map_or_else(unknown, |(_, memory, _)| memory.to_string())),
-                (Role::Dim, start.map_or_else(unknown, text::seconds)),
+                (Role::Dim, took.map_or_else(unknown, text::seconds)),
+                (Role::Dim, life.pod.node.clone()),
             ]
         })
         .collect();
@@ -114,13 +116,12 @@ pub fn table(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
 }
 
 /// From its creation to ready, where both were seen.
-fn start_of(life: &PodLife, anchor: crate::units::Anchor) -> Option<std::time::Duration> {
+fn start_of(life: &PodLife) -> Option<std::time::Duration> {
     let ready = life.ready_seen?;
     if life.seen_fresh {
         return Some(ready.since(life.first_seen));
     }
-    let (created, ready) = (life.pod.created?, life.pod.became_ready?);
-    Some(anchor.at(ready).since(anchor.at(created)))
+    life.pod.became_ready?.since(life.pod.created?)
 }
 
 /// Each pod a line on the time axis.
@@ -137,9 +138,9 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let gutter = lanes::GUTTER + 8;
     let chart = Rect {
         x: area.x + gutter,
-        y: area.y + 3,
+        y: area.y + 4,
         width: area.width.saturating_sub(gutter + right),
-        height: area.height - 5,
+        height: area.height - 6,
     };
     if chart.width < 8 {
         return;
@@ -257,7 +258,7 @@ fn numbers(canvas: &mut Canvas<'_>, area: Rect, life: &PodLife, scene: &Scene<'_
     let anchor = scene.model.run.anchor();
     let unknown = || text::UNKNOWN.to_owned();
     let usage = life.usage_at(scene.moment.at, anchor).filter(|_| scene.moment.is_present);
-    let start = start_of(life, anchor).map_or_else(unknown, text::seconds);
+    let start = start_of(life).map_or_else(unknown, text::seconds);
     let cpu = usage.map_or_else(unknown, |(cpu, _, _)| cpu.to_string());
     let memory = usage.map_or_else(unknown, |(_, memory, _)| memory.to_string());
     canvas.line_right(

@@ -23,7 +23,7 @@ const fn column(title: &'static str, width: u16, is_number: bool) -> Column {
 const COLUMNS: [Column; 7] = [
     column("SERVICE", 24, false),
     column("NAMESPACE", 12, false),
-    column("STATE", 10, false),
+    column("STATE", 18, false),
     column("AUTOSCALER", 12, false),
     column("READY", 5, true),
     column("DESIRED", 7, true),

@@ -19,7 +19,7 @@ const fn column(title: &'static str, width: u16, is_number: bool) -> Column {
 }
 
 const COLUMNS: [Column; 9] = [
-    column("SOURCE", 22, false),
+    column("SOURCE", 27, false),
     column("STATE", 12, false),
     column("AGE", 6, true),
     column("LAG", 7, true),
@@ -72,20 +72,28 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let notes_y =
         table_area.y + (u16::try_from(rows.len()).unwrap_or(0) + 2).min(table_area.height);
     let notes = Rect { y: notes_y, height: inside.bottom().saturating_sub(notes_y), ..inside };
-    for (source_idx, source) in (0..).zip(troubled) {
+    let mut row = 0;
+    for source in troubled {
         let (role, glyph, _) = health(source, now);
         let line = [
             theme.strong(role, format!("{glyph} {}", source.report.source)),
             theme.span(Role::Text, format!("  {}", source.report.reason)),
         ];
-        canvas.line(notes, source_idx * 3, line);
+        canvas.line(notes, row, line);
+        row += 1;
         if !source.report.remedy.is_empty() {
-            let remedy = [
-                theme.span(Role::Dim, "  mend it:  "),
-                theme.span(Role::Accent, source.report.remedy.clone()),
-            ];
-            canvas.line(notes, source_idx * 3 + 1, remedy);
+            canvas.text(notes, row, Role::Dim, "  mend it:");
+            let place = Rect {
+                x: notes.x + 11,
+                y: notes.y.saturating_add(row),
+                width: notes.width.saturating_sub(11),
+                height: notes.height.saturating_sub(row),
+            };
+            if 0 < place.height {
+                row += canvas.wrap(place, [theme.span(Role::Accent, source.report.remedy.clone())]);
+            }
         }
+        row += 1;
     }
 }
 

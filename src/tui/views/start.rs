@@ -52,15 +52,19 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
             theme.span(Role::Text, text::left(&report.source, 24)),
             theme.span(if report.state == State::Ok { Role::Dim } else { role }, words),
         ];
-        canvas.line(place, row, spans);
+        canvas.line(Rect { height: area.bottom().saturating_sub(place.y), ..place }, row, spans);
         row += 1;
         if !report.remedy.is_empty() {
-            let spans = [
-                theme.span(Role::Dim, "  mend it: "),
-                theme.span(Role::Accent, report.remedy.clone()),
-            ];
-            canvas.line(place, row, spans);
-            row += 1;
+            canvas.text(place, row, Role::Dim, "  mend it:");
+            let rest = Rect {
+                x: place.x + 11,
+                y: place.y.saturating_add(row),
+                width: place.width.saturating_sub(11),
+                height: area.bottom().saturating_sub(place.y.saturating_add(row)),
+            };
+            if 0 < rest.height {
+                row += canvas.wrap(rest, [theme.span(Role::Accent, report.remedy.clone())]);
+            }
         }
     }
 }

@@ -63,6 +63,27 @@ impl Canvas<'_> {
         x.saturating_sub(area.x)
     }
 
+    /// Writes spans over as many rows of `area` as they need, broken between words; returns the
+    /// rows used.
+    pub fn wrap<'b>(&mut self, area: Rect, spans: impl IntoIterator<Item = Span<'b>>) -> u16 {
+        let (mut row, mut used) = (0u16, 0usize);
+        let width = usize::from(area.width);
+        for span in spans {
+            for word in span.content.split_inclusive(' ') {
+                let cells = text::width(word.trim_end());
+                if 0 < used && width < used + cells && row + 1 < area.height {
+                    (row, used) = (row + 1, 0);
+                }
+                let word = if used == 0 { word.trim_start() } else { word };
+                let x = u16::try_from(used).unwrap_or(u16::MAX).min(area.width);
+                let rest = Rect { x: area.x + x, width: area.width - x, ..area };
+                self.line(rest, row, [Span::styled(word.to_owned(), span.style)]);
+                used += text::width(word);
+            }
+        }
+        row + 1
+    }
+
     /// Writes spans at the right end of a row of `area`; returns the cells used.
     pub fn line_right(&mut self, area: Rect, row: u16, spans: Vec<Span<'_>>) -> u16 {
         let width: usize = spans.iter().map(|span| text::width(&span.content)).sum();
@@ -139,7 +160,7 @@ const fn plain(c: char) -> char {
     match c {
         '─' | '━' | '╌' | '┅' | '–' | '−' | '▔' | '▁' | '╸' => '-',
         '│' | '┃' | '▏' => '|',
-        '╭' | '╮' | '╰' | '╯' | '┬' | '┴' | '└' | '┘' | '┌' | '┐' | '┼' | '├' | '┤' => {
+        '╭' | '╮' | '╰' | '╯' | '┬' | '┴' | '└' | '┘' | '┌' | '┐' | '┼' | '├' | '┤' | '✓' => {
             '+'
         }
         '→' | '▸' | '≥' | '›' => '>',
@@ -147,18 +168,15 @@ const fn plain(c: char) -> char {
         '↑' | '▴' => '^',
         '↓' | '▾' => 'v',
         '▲' => '!',
-        '×' => 'x',
+        '×' | '✗' => 'x',
         '÷' => '/',
         '·' => '.',
         '●' | '◆' => '*',
         '○' => 'o',
-        '✓' => '+',
-        '✗' => 'x',
-        '…' => '~',
+        '…' | '≈' => '~',
         '█' | '▓' => '#',
         '▒' => '%',
         '░' => ':',
-        '≈' => '~',
         'µ' | 'μ' => 'u',
         _ => '?',
     }

@@ -91,12 +91,12 @@ const SHADES_ASCII: [&str; 9] = [" ", ".", ".", ":", ":", "+", "*", "#", "#"];
 // === impl Scale ===
 
 impl Scale {
-    /// The least of 1, 2, 3, 4, 6 and 8 times a power of ten that is not below `max`: few enough
+    /// The least of 1, 1½, 2, 3, 4, 5, 6 and 8 times a power of ten that is not below `max`: few enough
     /// that the axis seldom changes, close enough that nothing is squeezed.
     pub fn up_to(max: f64, least: f64) -> Self {
         let max = if max.is_finite() { max.clamp(least, 1e15) } else { least };
         let power = 10f64.powf(max.log10().floor());
-        let step = [1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0]
+        let step = [1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0]
             .into_iter()
             .find(|step| max <= step * power * 1.000_001)
             .unwrap_or(10.0);
@@ -161,48 +161,46 @@ impl<'a> Plot<'a> {
     pub fn band(&mut self, columns: std::ops::Range<usize>) {
         let has_grounds = self.theme.has_grounds();
         let ground = self.theme.colour(Role::Band);
-        for row in 0..usize::from(self.area.height) {
-            for column in columns.clone() {
-                if let Some(cell) = self.cell(column, row) {
-                    if has_grounds {
-                        cell.ground = Some(ground);
-                    } else {
-                        cell.is_hatched = true;
-                    }
-                }
+        let height = usize::from(self.area.height);
+        let places = columns.flat_map(|column| (0..height).map(move |row| (column, row)));
+        for (column, row) in places {
+            let Some(cell) = self.cell(column, row) else { continue };
+            cell.is_hatched = !has_grounds;
+            if has_grounds {
+                cell.ground = Some(ground);
             }
         }
     }
 
-    /// An area from `below` up to `values`, a value a cell.
+    /// An area from zero up to `values`, a value a cell; hatched in another role where `hatched`
+    /// says so.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         clippy::cast_precision_loss,
         reason = "heights in eighths of a cell, clamped"
     )]
-    pub fn fill(&mut self, values: &[Option<f64>], look: (Role, f64), is_hatched: &[bool]) {
+    pub fn fill(&mut self, values: &[Option<f64>], look: (Role, f64), hatched: (&[bool], Role)) {
         let height = usize::from(self.area.height);
         let (role, share) = look;
+        let has_grounds = self.theme.has_grounds();
         for (column, value) in values.iter().enumerate() {
             let Some(value) = value else { continue };
             let eighths = self.scale.share(*value) * (height * 8) as f64;
             // What is not nothing is seen.
             let eighths = if 0.0 < *value { eighths.round().max(1.0) } else { 0.0 } as usize;
-            let fill = Fill { role, share, is_hatched: is_hatched.get(column) == Some(&true) };
+            let is_hatched = hatched.0.get(column) == Some(&true);
+            let role = if is_hatched { hatched.1 } else { role };
+            let fill = Fill { role, share, is_hatched };
             let back = self.theme.fill(role, share);
             for row in 0..height {
                 let filled = eighths.saturating_sub((height - 1 - row) * 8).min(8) as u8;
-                if 0 < filled
-                    && let Some(cell) = self.cell(column, row)
-                    && cell.fill.is_none_or(|(known, _)| known < filled)
-                {
+                let Some(cell) = self.cell(column, row).filter(|_| 0 < filled) else { continue };
+                match cell.fill {
                     // An area drawn before lies in front of this one.
-                    if cell.fill.is_some() {
-                        cell.ground = Some(back);
-                    } else {
-                        cell.fill = Some((filled, fill));
-                    }
+                    Some((front, _)) if front < filled && has_grounds => cell.ground = Some(back),
+                    Some(_) => {}
+                    None => cell.fill = Some((filled, fill)),
                 }
             }
         }
@@ -300,8 +298,12 @@ impl<'a> Plot<'a> {
         {
             // An area that fills most of the cell is the ground of the line.
             let behind = match (cell.fill, cell.heat) {
-                (Some((4.., fill)), _) if theme.has_grounds() && !fill.is_hatched => {
+                (Some((4.., fill)), _) if theme.has_grounds() => {
                     Some(theme.fill(fill.role, fill.share))
+                }
+                // A thin one shines through.
+                (Some((_, fill)), _) if theme.has_grounds() && cell.ground.is_none() => {
+                    Some(theme.fill(fill.role, fill.share * 0.35))
                 }
                 (None, Some((upper, lower))) if theme.has_grounds() && 0 < upper.max(lower) => {
                     Some(theme.heat(usize::from(upper.max(lower) - 1)))
@@ -316,8 +318,15 @@ impl<'a> Plot<'a> {
         if let Some((upper, lower)) = cell.heat {
             return self.heated(upper, lower, cell.ground);
         }
-        if cell.is_hatched && (column + 2 * row).is_multiple_of(4) {
-            let symbol = if theme.charset() == Charset::Ascii { "." } else { "·" };
+        // A strip between two lanes is hatched all through: areas may hide the rest.
+        let is_strip = self.area.height == 1;
+        if cell.is_hatched && (is_strip || (column + 2 * row).is_multiple_of(4)) {
+            let symbol = match (theme.charset(), is_strip) {
+                (Charset::Ascii, true) => "=",
+                (Charset::Ascii, false) => ",",
+                (_, true) => "╌",
+                (_, false) => "·",
+            };
             return (Symbol::Known(symbol), theme.style(Role::Panic));
         }
         (Symbol::Known(" "), ground(cell.ground))
@@ -353,6 +362,8 @@ impl<'a> Plot<'a> {
             (Charset::Ascii, false) if 4 <= eighths => "#",
             (Charset::Ascii, false) if 0 < eighths => "_",
             (Charset::Ascii, _) => " ",
+            (_, false) if 4 <= eighths && !theme.has_grounds() => "▒",
+            (_, true) if 3 <= eighths && !theme.has_grounds() => "░",
             (_, true) if 3 <= eighths => "▒",
             (_, true) if 1 <= eighths => "▁",
             _ => EIGHTHS[usize::from(eighths.min(8))],
@@ -393,8 +404,10 @@ mod tests {
     use super::*;
     use crate::tui::theme::Depth;
 
+    const NONE: (&[bool], Role) = (&[], Role::Load);
     const INK: Ink = Ink { role: Role::Load, dash: Dash::Solid, mark: '*' };
 
+    #[expect(clippy::unnecessary_wraps, reason = "as a line takes it")]
     fn column(value: f64) -> Option<Column> {
         Some(Column { min: value, max: value, last: value })
     }
@@ -412,7 +425,7 @@ mod tests {
     #[test]
     fn axes_end_at_round_numbers() {
         for (max, end) in
-            [(0.0, 4.0), (3.9, 4.0), (4.1, 6.0), (545.0, 600.0), (1000.0, 1000.0), (0.3, 4.0)]
+            [(0.0, 4.0), (3.9, 4.0), (4.1, 5.0), (545.0, 600.0), (1000.0, 1000.0), (0.3, 4.0)]
         {
             assert_eq!(Scale::up_to(max, 4.0), Scale::Linear(end), "{max}");
         }
@@ -423,7 +436,7 @@ mod tests {
     #[test]
     fn areas_fill_from_below_and_nothing_is_not_something() {
         let fill = |plot: &mut Plot<'_>| {
-            plot.fill(&[Some(0.0), Some(0.01), Some(4.0), None], (Role::Load, 0.5), &[]);
+            plot.fill(&[Some(0.0), Some(0.01), Some(4.0), None], (Role::Load, 0.5), NONE);
         };
         assert_eq!(drawn(Charset::Braille, 1, fill), [" ▁▄ "]);
         assert_eq!(drawn(Charset::Ascii, 1, fill), [" _# "]);
@@ -445,7 +458,7 @@ mod tests {
         let area = Rect::new(0, 0, 1, 1);
         let mut buffer = Buffer::empty(area);
         let mut plot = Plot::new(area, Scale::Linear(1.0), &theme);
-        plot.fill(&[Some(1.0)], (Role::Load, 0.5), &[]);
+        plot.fill(&[Some(1.0)], (Role::Load, 0.5), NONE);
         plot.line(&[column(1.0), column(1.0)], INK);
         plot.paint(&mut Canvas { buffer: &mut buffer, theme: &theme });
         assert_eq!(buffer[(0, 0)].symbol(), "⠉");
@@ -460,7 +473,7 @@ mod tests {
         ) {
             for charset in [Charset::Ascii, Charset::Block, Charset::Braille] {
                 drawn(charset, height, |plot| {
-                    plot.fill(&values, (Role::Ready, 0.5), &[true]);
+                    plot.fill(&values, (Role::Ready, 0.5), (&[true], Role::Warn));
                     let columns: Vec<_> = values.iter().map(|it| it.and_then(column)).collect();
                     plot.line(&columns, INK);
                     plot.heat(2, &[1, 2, 3, 4, 5, 6, 7, 8]);

@@ -2,6 +2,7 @@
 
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
+use ratatui::style::Style;
 use ratatui::text::Span;
 
 use crate::tui::text;
@@ -65,8 +66,14 @@ pub fn draw(
         let line = Rect { y, height: 1, ..area };
         draw_row(canvas, line, shown, cells);
         if selected == Some(row_idx) {
-            let style = canvas.theme.bar().add_modifier(Modifier::REVERSED);
+            let theme = canvas.theme;
+            let style = if theme.has_grounds() {
+                Style::new().bg(theme.colour(Role::Surface)).add_modifier(Modifier::BOLD)
+            } else {
+                Style::new().add_modifier(Modifier::BOLD)
+            };
             canvas.buffer.set_style(line, style);
+            canvas.symbol(line.x.saturating_sub(1), y, "▸", theme.bold(Role::Accent));
         }
     }
 }

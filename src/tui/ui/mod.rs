@@ -1,15 +1,17 @@
 //! What the person looks at: view, cursor, zoom, selection, and what is being typed.
 //!
 //! Keys change it through `update`; drawing only reads it. What concerns others leaves as a
-//! command.
+//! command. While the view is frozen the loop best draws a copy of the model of that moment: then
+//! every cell stands still; a model that goes on is shown by what its series held then.
+
+mod load;
+mod prompt;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crossterm::event::KeyCode;
 use crossterm::event::KeyEvent;
 use crossterm::event::KeyEventKind;
-use crossterm::event::KeyModifiers;
 
 use crate::event::cluster::Name;
 use crate::event::command::Command;
@@ -19,12 +21,13 @@ use crate::event::run::Executor;
 use crate::model::Model;
 use crate::units::At;
 
-use super::action::Action;
-use super::action::View;
-use super::keymap::Keymap;
-use super::text;
-use super::window::SPANS;
-use super::window::Window;
+use crate::tui::action::Action;
+use crate::tui::action::View;
+use crate::tui::keymap::Keymap;
+use crate::tui::window::SPANS;
+use crate::tui::window::Window;
+
+pub use prompt::matches;
 
 /// Messages that are kept.
 const MESSAGES_MAX: usize = 8;
@@ -312,7 +315,7 @@ impl Ui {
     pub fn update(&mut self, action: Action, model: &Model) -> Option<Command> {
         match action {
             Action::Pause | Action::Halve | Action::Double if self.session.is_replay => {
-                return self.replay(action);
+                return Some(self.replay(action));
             }
             Action::RateUp
             | Action::RateDown
@@ -328,8 +331,8 @@ impl Ui {
             Action::Freeze => self.freeze(),
             Action::CursorLeft => self.move_cursor(false),
             Action::CursorRight => self.move_cursor(true),
-            Action::ToStart => self.to_start(),
-            Action::ToNow => self.to_now(),
+            Action::ToStart => self.go_to_start(),
+            Action::ToNow => self.go_to_now(),
             Action::ZoomIn => self.zoom = self.zoom.saturating_sub(1),
             Action::ZoomOut => self.zoom = (self.zoom + 1).min(SPANS.len() - 1),
             Action::Snapshot => return Some(Command::Snapshot),
@@ -345,33 +348,30 @@ impl Ui {
             Action::Palette => self.prompt = Some(Prompt::Palette(String::new(), 0)),
             Action::Show(view) => self.show(view),
             Action::Suspend => return Some(Command::Suspend),
-            Action::Interrupt => return Some(Command::Quit),
             Action::Quit if is_loading(model) => self.prompt = Some(Prompt::Quit),
-            Action::Quit => return Some(Command::Quit),
+            Action::Quit | Action::Interrupt => return Some(Command::Quit),
         }
         // A list knows its own length only when it is drawn.
         self.selected = self.selected.min(100_000);
         None
     }
 
-    fn replay(&mut self, action: Action) -> Option<Command> {
+    fn replay(&mut self, action: Action) -> Command {
         let speed = match action {
-            Action::Pause => return Some(Command::Replay(ReplayCommand::PauseOrResume)),
+            Action::Pause => return Command::Replay(ReplayCommand::PauseOrResume),
             Action::Halve => self.session.speed / 2.0,
             _ => self.session.speed * 2.0,
         };
         self.session.speed = speed.clamp(0.25, 64.0);
-        Some(Command::Replay(ReplayCommand::Speed(self.session.speed)))
+        Command::Replay(ReplayCommand::Speed(self.session.speed))
     }
 
     fn freeze(&mut self) {
-        self.frozen = match self.frozen {
-            None => Some(self.clock),
-            Some(_) => {
-                self.cursor = None;
-                None
-            }
-        };
+        if self.frozen.take().is_some() {
+            self.cursor = None;
+        } else {
+            self.frozen = Some(self.clock);
+        }
     }
 
     fn move_cursor(&mut self, is_forward: bool) {
@@ -385,7 +385,7 @@ impl Ui {
         };
     }
 
-    fn to_start(&mut self) {
+    fn go_to_start(&mut self) {
         if self.view.is_list() && self.view != View::Pods {
             self.selected = 0;
         } else {
@@ -393,7 +393,7 @@ impl Ui {
         }
     }
 
-    fn to_now(&mut self) {
+    fn go_to_now(&mut self) {
         if self.view.is_list() && self.view != View::Pods {
             self.selected = 100_000;
         } else {
@@ -404,7 +404,7 @@ impl Ui {
 
     fn open(&mut self, model: &Model) -> Option<Command> {
         if self.view == View::Services {
-            let services = super::views::services::shown(model, self);
+            let services = crate::tui::views::services::shown(model, self);
             let name = services.get(self.selected.min(services.len().saturating_sub(1)))?.clone();
             self.service = Some(name.clone());
             self.revision = None;
@@ -446,184 +446,6 @@ impl Ui {
             self.revision = Some(next.clone());
         }
     }
-
-    fn load(&mut self, action: Action, model: &Model) -> Option<Command> {
-        if model.run.executor() == Executor::None || self.session.is_replay {
-            self.tell("no load is sent here");
-            return None;
-        }
-        if model.run.ended.is_some() {
-            self.tell("the run has ended");
-            return None;
-        }
-        let present = self.present(model);
-        let step = (present * 0.1).max(1.0);
-        let wish = match action {
-            Action::RateUp => present + step,
-            Action::RateDown => (present - step).max(0.0),
-            Action::Halve => present / 2.0,
-            Action::Double => present * 2.0,
-            Action::Zero => 0.0,
-            Action::TypeRate => {
-                self.prompt = Some(Prompt::Rate(String::new()));
-                return None;
-            }
-            Action::Burst => return self.change(LoadCommand::Burst, present * 3.0, model),
-            Action::Undo => return Some(Command::Load(LoadCommand::Undo)),
-            Action::Hold => return Some(Command::Load(LoadCommand::Hold)),
-            Action::Next => return Some(Command::Load(LoadCommand::Next)),
-            _ => {
-                let is_paused = model.traffic.last.as_ref().is_some_and(|last| last.paused);
-                let pause = if is_paused { LoadCommand::Resume } else { LoadCommand::Pause };
-                return Some(Command::Load(pause));
-            }
-        };
-        // A step up from nothing is the smallest there is: no question.
-        if action == Action::RateUp {
-            return self.command(LoadCommand::Set(wish), wish, model);
-        }
-        self.change(LoadCommand::Set(wish), wish, model)
-    }
-
-    /// The amount of load that is asked for now: a wish of ours counts before it is answered.
-    fn present(&self, model: &Model) -> f64 {
-        let answered = model.run.control.as_ref().map(|control| control.at);
-        match self.wish {
-            Some((wished, amount))
-                if self.clock.since(wished) < WISH_LASTS
-                    && answered.is_none_or(|answered| answered < wished) =>
-            {
-                amount
-            }
-            _ => model.traffic.last.as_ref().map_or(0.0, |last| last.target),
-        }
-    }
-
-    /// Asks before more than twice the present amount.
-    fn change(&mut self, command: LoadCommand, amount: f64, model: &Model) -> Option<Command> {
-        let present = self.present(model);
-        if present * 2.0 + 1e-9 < amount && self.limited(amount, model) == amount {
-            self.prompt = Some(Prompt::Confirm(command, amount));
-            return None;
-        }
-        self.command(command, amount, model)
-    }
-
-    fn command(&mut self, command: LoadCommand, amount: f64, model: &Model) -> Option<Command> {
-        let limited = self.limited(amount, model);
-        if limited < amount {
-            self.tell(format!(
-                "{} is above the limit of {} (--max-rate)",
-                text::rate(amount),
-                text::rate(limited)
-            ));
-            return None;
-        }
-        if let LoadCommand::Set(_) = command {
-            self.wish = Some((self.clock, amount));
-        }
-        Some(Command::Load(command))
-    }
-
-    #[expect(clippy::unused_self, reason = "the limit may come to depend on the sitting")]
-    fn limited(&self, amount: f64, model: &Model) -> f64 {
-        let max = model.run.began.as_ref().and_then(|began| began.max_rate);
-        max.map_or(amount, |max| amount.min(max))
-    }
-
-    fn prompted(&mut self, prompt: Prompt, key: KeyEvent, model: &Model) -> Option<Command> {
-        if key.code == KeyCode::Esc {
-            if let Prompt::Filter(_) = prompt {
-                self.filter.clear();
-            }
-            return None;
-        }
-        match prompt {
-            Prompt::Rate(mut typed) => match key.code {
-                KeyCode::Enter => match typed.trim().parse::<f64>() {
-                    Ok(amount) if amount.is_finite() && 0.0 <= amount => {
-                        return self.change(LoadCommand::Set(amount), amount, model);
-                    }
-                    _ => self.tell(format!("{typed:?} is not an amount of load")),
-                },
-                _ => {
-                    edit(&mut typed, key, |c| c.is_ascii_digit() || c == '.');
-                    self.prompt = Some(Prompt::Rate(typed));
-                }
-            },
-            Prompt::Note(about, mut typed) => match key.code {
-                KeyCode::Enter if typed.trim().is_empty() => {}
-                KeyCode::Enter => return Some(Command::Note { about, text: typed }),
-                _ => {
-                    edit(&mut typed, key, |_| true);
-                    self.prompt = Some(Prompt::Note(about, typed));
-                }
-            },
-            Prompt::Filter(mut typed) => match key.code {
-                KeyCode::Enter => self.filter = typed,
-                _ => {
-                    edit(&mut typed, key, |_| true);
-                    self.selected = 0;
-                    self.prompt = Some(Prompt::Filter(typed));
-                }
-            },
-            Prompt::Palette(typed, selected) => return self.palette(typed, selected, key, model),
-            Prompt::Confirm(command, amount) => {
-                if key.code == KeyCode::Enter {
-                    return self.command(command, amount, model);
-                }
-            }
-            Prompt::Quit => match key.code {
-                KeyCode::Char('s' | 'y') | KeyCode::Enter => return Some(Command::Quit),
-                KeyCode::Char('l' | 'd') => return Some(Command::Detach),
-                KeyCode::Char('c' | 'n' | 'q') => {}
-                _ => self.prompt = Some(Prompt::Quit),
-            },
-        }
-        None
-    }
-
-    fn palette(
-        &mut self,
-        mut typed: String,
-        mut selected: usize,
-        key: KeyEvent,
-        model: &Model,
-    ) -> Option<Command> {
-        let matches = matches(&typed);
-        match key.code {
-            KeyCode::Enter => {
-                let action = *matches.get(selected)?;
-                return self.update(action, model);
-            }
-            KeyCode::Up => selected = selected.saturating_sub(1),
-            KeyCode::Down | KeyCode::Tab => {
-                selected = (selected + 1).min(matches.len().saturating_sub(1));
-            }
-            _ => {
-                edit(&mut typed, key, |_| true);
-                selected = 0;
-            }
-        }
-        self.prompt = Some(Prompt::Palette(typed, selected));
-        None
-    }
-}
-
-/// The actions whose name has all the letters typed, in their order; exact beginnings first.
-pub fn matches(typed: &str) -> Vec<Action> {
-    let typed = typed.to_lowercase();
-    let has_letters = |name: &str| {
-        let mut letters = name.chars();
-        typed.chars().filter(|c| *c != ' ').all(|c| letters.any(|letter| letter == c))
-    };
-    let mut found: Vec<Action> =
-        Action::ALL.into_iter().filter(|action| has_letters(action.name())).collect();
-    found.sort_by_key(|action| {
-        let name = action.name();
-        (!name.starts_with(&typed), !name.contains(&typed))
-    });
-    found
 }
 
 /// Whether leaving would stop a load.
@@ -633,19 +455,5 @@ fn is_loading(model: &Model) -> bool {
         && model.traffic.last.is_some()
 }
 
-fn edit(typed: &mut String, key: KeyEvent, is_fit: impl Fn(char) -> bool) {
-    match key.code {
-        KeyCode::Backspace => {
-            typed.pop();
-        }
-        KeyCode::Char('u') if key.modifiers.contains(KeyModifiers::CONTROL) => typed.clear(),
-        KeyCode::Char(c)
-            if !key.modifiers.contains(KeyModifiers::CONTROL)
-                && is_fit(c)
-                && typed.chars().count() < TYPED_MAX =>
-        {
-            typed.push(c);
-        }
-        _ => {}
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! The rate to come, before it bites: what is being asked for, what is held, what the plan says.
+
+use crate::event::run::Executor;
+use crate::kpa::config::Metric;
+use crate::series::Cells;
+use crate::series::Column;
+use crate::tui::theme::Role;
+use crate::tui::widgets::canvas::Canvas;
+use crate::tui::widgets::plot::Scale;
+use crate::units::At;
+
+use super::lane::Drawing;
+
+impl Drawing<'_> {
+    /// The rate to come: what is being asked for, else what is held, else what the plan says.
+    pub(super) fn ghost(&self) -> Vec<Option<Column>> {
+        let n_dots = self.cells.n * 2;
+        let mut ghost = vec![None; n_dots];
+        let run = &self.scene.model.run;
+        if run.executor() != Executor::Open || run.ended.is_some() || self.is_past() {
+            return ghost;
+        }
+        let dots = Cells { n: n_dots, ..self.cells };
+        let first = dots.cell(self.scene.ui.now()).map_or(n_dots, |dot| dot + 1);
+        let asked = self.scene.ui.ghost();
+        for (dot_idx, column) in ghost.iter_mut().enumerate().skip(first) {
+            let amount = asked.or_else(|| self.planned(dots.edge(dot_idx)));
+            *column = amount.map(|amount| Column { min: amount, max: amount, last: amount });
+        }
+        ghost
+    }
+
+    /// Whether what is shown is not the present, so that nothing is to come.
+    fn is_past(&self) -> bool {
+        self.scene.ui.cursor().is_some() || self.scene.ui.behind().is_some()
+    }
+
+    /// What the plan, or what a person made of it, will offer at a moment.
+    fn planned(&self, at: At) -> Option<f64> {
+        let run = &self.scene.model.run;
+        let stage = run.stage.as_ref()?;
+        // A change of load since the stage began rules in its place.
+        if let Some(control) = run.control.as_ref().filter(|control| stage.at < control.at)
+            && matches!(control.what.as_str(), "set" | "zero" | "hold" | "pause" | "undo")
+        {
+            return Some(control.to);
+        }
+        let stages = &run.began.as_ref()?.stages;
+        let mut began = stage.at;
+        for planned in stages.iter().skip(usize::try_from(stage.index).ok()?) {
+            let elapsed = at.since(began);
+            if elapsed < planned.lasts {
+                let share = elapsed.as_secs_f64() / planned.lasts.as_secs_f64().max(1e-6);
+                return Some((planned.to - planned.from).mul_add(share, planned.from));
+            }
+            began = began + planned.lasts;
+        }
+        None
+    }
+
+    /// The rate at which the panic average would reach its threshold, if concurrency grew with it
+    /// as it does now (Little's law with the present latency).
+    pub(super) fn rate_of_panic(&self) -> Option<f64> {
+        let scaler = &self.scene.moment.scaler;
+        let enters = scaler.enters?;
+        if scaler.metric == Metric::Rps {
+            return Some(enters);
+        }
+        let average = scaler.panic_average.filter(|average| 0.5 < *average)?;
+        let done = self.scene.moment.load.done.filter(|done| 0.0 < *done)?;
+        Some(enters / average * done)
+    }
+
+    /// Where the rate to come crosses the panic threshold.
+    pub(super) fn crossing(&self, canvas: &mut Canvas<'_>, ghost: &[Option<Column>], scale: Scale) {
+        let Some(rate) = self.rate_of_panic() else { return };
+        let crossing = ghost.iter().position(|it| it.is_some_and(|column| rate <= column.max));
+        let Some(dot) = crossing else { return };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rows")]
+        let from_below = (scale.share(rate) * f64::from(self.place.height)).floor() as u16;
+        let row = self.place.height.saturating_sub(1).saturating_sub(from_below);
+        let x = self.place.x + u16::try_from(dot / 2).unwrap_or(0);
+        let style = canvas.theme.bold(Role::Panic);
+        canvas.symbol(x, self.place.y + row, "P", style);
+    }
+}

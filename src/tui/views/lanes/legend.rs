@@ -1,0 +1,71 @@
+//! How each line and area looks, and its row in the legend.
+
+use ratatui::layout::Rect;
+use ratatui::text::Span;
+
+use crate::tui::text;
+use crate::tui::theme::Charset;
+use crate::tui::theme::Role;
+use crate::tui::widgets::canvas::Canvas;
+use crate::tui::widgets::plot::Dash;
+use crate::tui::widgets::plot::Ink;
+/// A line of a legend: key, name, value.
+pub(super) type Legend = (Ink, bool, &'static str, String);
+
+pub(super) const fn ink(role: Role, dash: Dash, mark: char) -> Ink {
+    Ink { role, dash, mark }
+}
+
+pub(super) const OFFERED: Ink = ink(Role::Desired, Dash::Solid, '*');
+pub(super) const GHOST: Ink = ink(Role::Desired, Dash::Dashed, '\'');
+pub(super) const AT_PANIC: Ink = ink(Role::Panic, Dash::Dashed, 'P');
+pub(super) const DONE: Ink = ink(Role::Load, Dash::Solid, '#');
+pub(super) const LIMITED: Ink = ink(Role::Warn, Dash::Solid, '%');
+pub(super) const P50: Ink = ink(Role::Text, Dash::Dotted, '=');
+pub(super) const MAX: Ink = ink(Role::Dim, Dash::Solid, ' ');
+pub(super) const CPU: Ink = ink(Role::Load, Dash::Solid, '*');
+pub(super) const P99: Ink = ink(Role::Latency, Dash::Solid, '*');
+pub(super) const DESIRED: Ink = ink(Role::Desired, Dash::Solid, '*');
+pub(super) const READY: Ink = ink(Role::Ready, Dash::Solid, '#');
+pub(super) const STARTING: Ink = ink(Role::Starting, Dash::Solid, '%');
+pub(super) const GOING: Ink = ink(Role::Dim, Dash::Dotted, 'o');
+pub(super) const PANIC: Ink = ink(Role::Panic, Dash::Solid, '*');
+pub(super) const STABLE: Ink = ink(Role::Load, Dash::Dotted, 'o');
+pub(super) const ENTERS: Ink = ink(Role::Dim, Dash::Dashed, '-');
+
+pub(super) fn legend_row(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    row: u16,
+    (ink, is_area, name, value): &Legend,
+) {
+    let theme = canvas.theme;
+    let key = match (theme.charset(), *is_area, ink.dash) {
+        (Charset::Ascii, ..) => ink.mark.to_string().repeat(2),
+        (_, true, _) if ink.role == Role::Starting && !theme.has_grounds() => "░░".to_owned(),
+        (_, true, _) if ink.role == Role::Warn => "▒▒".to_owned(),
+        (_, true, _) if ink.role == Role::Starting || !theme.has_grounds() => "▒▒".to_owned(),
+        (_, true, _) => "██".to_owned(),
+        (_, false, Dash::Solid) if ink.mark == ' ' => "  ".to_owned(),
+        (_, false, Dash::Solid) => "━━".to_owned(),
+        (_, false, Dash::Dotted) => "┅┅".to_owned(),
+        (_, false, Dash::Dashed) => "╌╌".to_owned(),
+    };
+    let width = usize::from(area.width).saturating_sub(text::width(name) + 3);
+    let key = if *is_area && theme.charset() != Charset::Ascii {
+        let share = if ink.role == Role::Starting { 0.35 } else { 0.5 };
+        Span::styled(key, ratatui::style::Style::new().fg(theme.fill(ink.role, share)))
+    } else {
+        theme.span(ink.role, key)
+    };
+    let role = if value == text::UNKNOWN { Role::Dim } else { Role::Text };
+    canvas.line(
+        area,
+        row,
+        [
+            key,
+            theme.span(Role::Dim, format!(" {name}")),
+            theme.strong(role, text::right(value, width)),
+        ],
+    );
+}

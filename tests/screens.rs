@@ -1,0 +1,644 @@
+//! Pictures of the screen, drawn from a recorded panic and compared with those in `screenshots/`.
+//!
+//! The cluster's side is a real Knative 1.23 (`fixtures/panic.events.jsonl`: watches, the
+//! autoscaler's own metrics, queue-proxies); the load that met it is recreated here, with real
+//! histograms. `UPDATE_SCREENSHOTS=1 cargo test --test screens` writes the pictures anew: look at
+//! them before committing.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Color;
+use serde::Deserialize;
+
+use rampscope::event::Event;
+use rampscope::event::Stamped;
+use rampscope::event::cluster::Gone;
+use rampscope::event::cluster::Kind;
+use rampscope::event::cluster::Object;
+use rampscope::event::run::Began;
+use rampscope::event::run::By;
+use rampscope::event::run::Control;
+use rampscope::event::run::Executor;
+use rampscope::event::run::Mode;
+use rampscope::event::run::PlannedStage;
+use rampscope::event::run::Stage;
+use rampscope::event::source::Report;
+use rampscope::event::source::State;
+use rampscope::event::traffic::Interval;
+use rampscope::export::Palette;
+use rampscope::export::Rgb;
+use rampscope::export::svg;
+use rampscope::model::Model;
+use rampscope::series::LatencyHistogram;
+use rampscope::tui::Action;
+use rampscope::tui::Charset;
+use rampscope::tui::Depth;
+use rampscope::tui::Session;
+use rampscope::tui::Theme;
+use rampscope::tui::Ui;
+use rampscope::tui::View;
+use rampscope::tui::draw_buffer;
+use rampscope::tui::theme::Role;
+use rampscope::units::Anchor;
+use rampscope::units::At;
+use rampscope::units::UnixMicros;
+
+/// When the recording began: 2026-11-22T07:19:01.5Z.
+const ANCHOR: Anchor = Anchor(UnixMicros(1_795_331_941_500_000));
+/// The moment of most pictures: in the middle of the panic.
+const MOMENT: u64 = 45;
+
+// What is recorded, and what is recreated.
+
+#[derive(Deserialize)]
+struct Line {
+    at: At,
+    event: Event,
+}
+
+fn recorded() -> Vec<(At, Event)> {
+    include_str!("fixtures/panic.events.jsonl")
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .map(|line: Line| (line.at, line.event))
+        .collect()
+}
+
+fn stages() -> Vec<PlannedStage> {
+    [("calm", 20, 40.0), ("burst", 25, 545.0), ("silence", 60, 0.0)]
+        .into_iter()
+        .map(|(name, secs, rate)| PlannedStage {
+            name: name.to_owned(),
+            lasts: Duration::from_secs(secs),
+            from: rate,
+            to: rate,
+        })
+        .collect()
+}
+
+fn began(mode: Mode) -> Event {
+    let is_watch = mode == Mode::Watch;
+    Event::Began(Box::new(Began {
+        name: if is_watch { "watch" } else { "panic" }.to_owned(),
+        version: "0.1.0".to_owned(),
+        anchor: ANCHOR,
+        mode,
+        context: Some("rig".to_owned()),
+        namespace: Some("default".to_owned()),
+        service: Some("probe".to_owned()),
+        stages: if is_watch { Vec::new() } else { stages() },
+        executor: if is_watch { Executor::None } else { Executor::Open },
+        max_rate: Some(2725.0),
+        max_in_flight: Some(1000),
+        checks: Vec::new(),
+        read_only: false,
+    }))
+}
+
+/// A generator of numbers that are always the same.
+struct Dice(u64);
+
+impl Dice {
+    /// From 0 up to but without 1.
+    #[expect(clippy::cast_precision_loss, reason = "53 bits")]
+    fn next(&mut self) -> f64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+/// The load that the recording met: 40 a second from the third second on, 545 for twenty-five.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers")]
+fn load() -> Vec<(At, Event)> {
+    const INTERVAL: Duration = Duration::from_millis(250);
+    let mut dice = Dice(7);
+    let mut events = Vec::new();
+    for (index, (name, at)) in (0..).zip([("calm", 3_400), ("burst", 23_400), ("silence", 48_400)])
+    {
+        let at = At::from_millis(at);
+        events.push((at, Event::Stage(Stage { index, name: name.to_owned(), at })));
+    }
+    let (mut due, mut backlog) = (0.0, 0.0f64);
+    for tick in 0..440u64 {
+        let began = At::from_millis(3_400 + tick * 250);
+        let secs = began.as_secs_f64();
+        let rate = match secs {
+            ..23.4 => 40.0,
+            23.4..48.4 => 545.0,
+            _ => 0.0,
+        };
+        due += rate * 0.25;
+        let offered = f64::floor(due);
+        due -= offered;
+        // One pod serves some 280 a second; eight more come two seconds later.
+        let capacity = if secs < 26.2 { 70.0 } else { 180.0 };
+        let done = (offered + backlog).min(capacity);
+        let waited = backlog / (capacity * 4.0);
+        backlog = offered + backlog - done;
+        let mut felt = LatencyHistogram::default();
+        let mut lag = LatencyHistogram::default();
+        for _ in 0..done as u64 {
+            let tail = -(1.0 - dice.next()).ln();
+            let queueing = waited * dice.next().sqrt();
+            felt.record(Duration::from_secs_f64(
+                0.1013 + 0.004 * tail + 0.004_4 * tail.powi(2) + queueing,
+            ));
+            lag.record(Duration::from_secs_f64(0.000_01 + 0.000_008 * tail));
+        }
+        let in_flight = (done * 4.0 * 0.108 + backlog).round();
+        let encoded = |it: &LatencyHistogram| (!it.is_empty()).then(|| it.encode());
+        let interval = Interval {
+            began,
+            lasted: INTERVAL,
+            target: rate,
+            offered: offered as u64,
+            sent: offered as u64,
+            succeeded: done as u64,
+            in_flight: in_flight as u64,
+            in_flight_max: in_flight as u64,
+            status: std::iter::once((200, done as u64)).collect(),
+            response_time: encoded(&felt),
+            service_time: encoded(&felt),
+            send_lag: encoded(&lag),
+            ..Interval::default()
+        };
+        events.push((began + INTERVAL, Event::Traffic(Box::new(interval))));
+    }
+    events
+}
+
+/// In one order, stamped.
+fn stamped(mut events: Vec<(At, Event)>) -> Vec<Stamped> {
+    events.sort_by_key(|(at, _)| *at);
+    (0..).zip(events).map(|(seq, (at, event))| Stamped { seq, at, event }).collect()
+}
+
+fn run() -> Vec<Stamped> {
+    let mut events = vec![(At::ZERO, began(Mode::Run))];
+    events.extend(recorded());
+    events.extend(load());
+    stamped(events)
+}
+
+fn watched() -> Vec<Stamped> {
+    let mut events = vec![(At::ZERO, began(Mode::Watch))];
+    events.extend(recorded());
+    stamped(events)
+}
+
+/// The run without the autoscaler's metrics, as a stock install is.
+fn without_metrics() -> Vec<Stamped> {
+    const SOURCE: &str = "autoscaler metrics";
+    let mut events = vec![(At::ZERO, began(Mode::Run))];
+    events.extend(recorded().into_iter().filter(|(_, event)| match event {
+        Event::Autoscaler(_) => false,
+        Event::Source(report) => report.source != SOURCE,
+        _ => true,
+    }));
+    let report = Report {
+        state: State::Absent,
+        reason: "metrics are off (metrics-protocol: none)".to_owned(),
+        remedy: "kubectl patch cm config-observability -n knative-serving \
+                 -p '{\"data\":{\"metrics-protocol\":\"prometheus\"}}'"
+            .to_owned(),
+        ..Report::connecting(SOURCE)
+    };
+    events.push((At::from_millis(80), Event::Source(report)));
+    events.extend(load());
+    stamped(events)
+}
+
+/// A run of which the sources just begin to answer.
+fn starting() -> Vec<Stamped> {
+    let ok = |source: &str, millis: u64| Report {
+        state: State::Ok,
+        latency: Some(Duration::from_millis(millis)),
+        ..Report::connecting(source)
+    };
+    let absent = Report {
+        state: State::Absent,
+        reason: "off in config-observability: panic from log lines instead".to_owned(),
+        remedy: "kubectl patch cm config-observability -n knative-serving --type merge \
+                 -p '{\"data\":{\"metrics-protocol\":\"prometheus\"}}'"
+            .to_owned(),
+        ..Report::connecting("autoscaler metrics")
+    };
+    let denied = Report {
+        state: State::Denied,
+        reason: "pods.metrics.k8s.io is forbidden for user dev".to_owned(),
+        remedy: "kubectl create clusterrolebinding …".to_owned(),
+        ..Report::connecting("metrics.k8s.io")
+    };
+    let reports = [
+        ok("API", 12),
+        ok("watch pods", 31),
+        absent,
+        denied,
+        Report::connecting("activator metrics"),
+    ];
+    let mut events = vec![(At::ZERO, began(Mode::Run))];
+    events.extend(reports.map(|report| (At::from_millis(90), Event::Source(report))));
+    stamped(events)
+}
+
+/// Several services, one of them split between two revisions.
+fn many_services() -> Vec<Stamped> {
+    use rampscope::event::cluster::Condition;
+    use rampscope::event::cluster::Id;
+    use rampscope::event::cluster::Service;
+    use rampscope::event::cluster::Status;
+    use rampscope::event::cluster::Traffic;
+    let mut events = vec![(At::ZERO, began(Mode::Watch))];
+    let service = |name: &str, split: &[(&str, u32)], is_ready: bool| {
+        let id =
+            Id { namespace: "default".to_owned(), name: name.to_owned(), uid: name.to_owned() };
+        let ready = Condition {
+            status: if is_ready { Status::True } else { Status::False },
+            reason: if is_ready { "" } else { "RevisionMissing" }.to_owned(),
+            ..Condition::default()
+        };
+        let traffic = split
+            .iter()
+            .map(|(revision, percent)| Traffic {
+                revision: format!("{name}-{revision}"),
+                percent: Some(*percent),
+                tag: String::new(),
+            })
+            .collect();
+        let service = Service { id, ready, traffic, ..Service::default() };
+        (At::from_millis(30), Event::Seen(Box::new(Object::Service(service))))
+    };
+    events.push(service("checkout", &[("00007", 90), ("00008", 10)], true));
+    events.push(service("image-resizer", &[("00003", 100)], true));
+    events.push(service("mailer", &[], false));
+    events.push(service("検索サービス", &[("00001", 100)], true));
+    events.extend(recorded());
+    stamped(events)
+}
+
+fn model_of(events: &[Stamped], until: At) -> Model {
+    let mut model = Model::default();
+    for stamped in events.iter().take_while(|stamped| stamped.at <= until) {
+        model.apply(stamped);
+    }
+    model
+}
+
+/// A screen at a moment, before anybody touched a key.
+fn scene(events: &[Stamped], secs: u64) -> (Model, Ui) {
+    let until = At::from_secs(secs);
+    let mut ui = Ui::new(Session { is_recording: true, ..Session::default() });
+    ui.set_now(until);
+    (model_of(events, until), ui)
+}
+
+fn drawn(model: &Model, ui: &Ui, theme: &Theme, (width, height): (u16, u16)) -> Buffer {
+    let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
+    draw_buffer(model, ui, theme, &mut buffer);
+    buffer
+}
+
+fn night() -> Theme {
+    Theme::builtin("night").unwrap()
+}
+
+/// The terminal that a theme is meant for.
+fn palette(theme: &Theme) -> Palette {
+    let own = |role| match theme.colour(role) {
+        Color::Rgb(r, g, b) => Some(Rgb(r, g, b)),
+        _ => None,
+    };
+    Palette {
+        foreground: own(Role::Text).unwrap_or(Palette::DARK.foreground),
+        background: own(Role::Background).unwrap_or(Palette::DARK.background),
+        ..Palette::DARK
+    }
+}
+
+/// Compares a picture with the one that is committed.
+#[track_caller]
+fn check(name: &str, buffer: &Buffer, theme: &Theme) {
+    let actual = svg(buffer, &palette(theme));
+    let path = format!("{}/screenshots/{name}.svg", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("UPDATE_SCREENSHOTS").is_some() {
+        std::fs::write(&path, &actual).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        expected == actual,
+        "screenshots/{name}.svg is out of date: run with UPDATE_SCREENSHOTS=1 and look at it"
+    );
+}
+
+// The pictures.
+
+#[test]
+fn overview_at_every_size() {
+    let (model, ui) = scene(&run(), MOMENT);
+    for (width, height) in [(60, 16), (80, 24), (120, 40), (200, 60)] {
+        let buffer = drawn(&model, &ui, &night(), (width, height));
+        check(&format!("overview-{width}x{height}"), &buffer, &night());
+    }
+}
+
+#[test]
+fn overview_in_every_theme() {
+    let (model, ui) = scene(&run(), MOMENT);
+    for name in Theme::names().filter(|name| *name != "night") {
+        let theme = Theme::builtin(name).unwrap();
+        let buffer = drawn(&model, &ui, &theme, (120, 40));
+        check(&format!("theme-{name}"), &buffer, &theme);
+    }
+}
+
+#[test]
+fn overview_with_fewer_colours_and_characters() {
+    let (model, ui) = scene(&run(), MOMENT);
+    for (name, depth, charset) in [
+        ("colours-256", Depth::Ansi256, Charset::Braille),
+        ("colours-16", Depth::Ansi16, Charset::Braille),
+        ("mono", Depth::Mono, Charset::Braille),
+        ("block", Depth::True, Charset::Block),
+        ("ascii", Depth::Mono, Charset::Ascii),
+    ] {
+        let theme = night().adapt(depth, charset);
+        let buffer = drawn(&model, &ui, &theme, (120, 40));
+        check(name, &buffer, &theme);
+    }
+}
+
+#[test]
+fn the_other_views() {
+    let (model, mut ui) = scene(&run(), MOMENT + 10);
+    for view in [View::Pods, View::Sources, View::Log, View::Help] {
+        ui.show(view);
+        let buffer = drawn(&model, &ui, &night(), (120, 40));
+        check(view.name(), &buffer, &night());
+    }
+    let (model, mut ui) = scene(&many_services(), MOMENT);
+    ui.show(View::Services);
+    check("services", &drawn(&model, &ui, &night(), (120, 40)), &night());
+}
+
+#[test]
+fn after_the_panic() {
+    let (model, ui) = scene(&run(), 58);
+    check("calm-again", &drawn(&model, &ui, &night(), (120, 40)), &night());
+}
+
+#[test]
+fn frozen_with_a_cursor() {
+    let events = run();
+    let (_, mut ui) = scene(&events, MOMENT);
+    let frozen = model_of(&events, At::from_secs(MOMENT));
+    ui.update(Action::Freeze, &frozen);
+    for _ in 0..30 {
+        ui.update(Action::CursorLeft, &frozen);
+    }
+    ui.set_now(At::from_secs(MOMENT + 12));
+    // The collection went on: the model is ahead of what is shown.
+    let model = model_of(&events, At::from_secs(MOMENT + 12));
+    check("frozen", &drawn(&model, &ui, &night(), (120, 40)), &night());
+}
+
+#[test]
+fn a_change_of_load_before_it_bites() {
+    let mut events = run();
+    let at = At::from_secs(MOMENT - 3);
+    let control =
+        Control { by: By::You, what: "set".to_owned(), from: 500.0, to: 545.0, reason: None, at };
+    events.push(Stamped { seq: 0, at, event: Event::Control(control) });
+    events.sort_by_key(|stamped| stamped.at);
+    let (model, mut ui) = scene(&events, MOMENT);
+    ui.update(Action::Burst, &model);
+    check("confirm", &drawn(&model, &ui, &night(), (120, 40)), &night());
+}
+
+#[test]
+fn where_we_ourselves_are_the_bottleneck() {
+    let mut events = run();
+    for stamped in &mut events {
+        if let Event::Traffic(interval) = &mut stamped.event
+            && At::from_secs(36) <= interval.began
+        {
+            interval.succeeded = interval.succeeded * 7 / 10;
+            interval.dropped = interval.offered - interval.succeeded.min(interval.offered);
+            interval.client_limited = Some("in-flight cap".to_owned());
+        }
+    }
+    let (model, ui) = scene(&events, MOMENT);
+    check("limited", &drawn(&model, &ui, &night(), (120, 40)), &night());
+}
+
+#[test]
+fn the_palette() {
+    let (model, mut ui) = scene(&run(), MOMENT);
+    ui.update(Action::Palette, &model);
+    check("palette", &drawn(&model, &ui, &night(), (120, 40)), &night());
+}
+
+#[test]
+fn where_nothing_can_be_known() {
+    let (model, ui) = scene(&without_metrics(), MOMENT);
+    check("unknown", &drawn(&model, &ui, &night(), (120, 40)), &night());
+}
+
+#[test]
+fn before_the_first_data() {
+    let (model, ui) = scene(&starting(), 1);
+    check("start", &drawn(&model, &ui, &night(), (120, 40)), &night());
+}
+
+#[test]
+fn watching_without_load() {
+    let (model, ui) = scene(&watched(), MOMENT);
+    check("watch", &drawn(&model, &ui, &night(), (120, 40)), &night());
+    check("watch-80x24", &drawn(&model, &ui, &night(), (80, 24)), &night());
+}
+
+// What holds on every screen.
+
+fn text_of(buffer: &Buffer) -> Vec<String> {
+    (0..buffer.area.height)
+        .map(|y| (0..buffer.area.width).map(|x| buffer[(x, y)].symbol()).collect())
+        .collect()
+}
+
+#[test]
+fn no_meaning_hangs_on_colour() {
+    let (model, ui) = scene(&run(), MOMENT);
+    let theme = night().adapt(Depth::Mono, Charset::Ascii);
+    let buffer = drawn(&model, &ui, &theme, (120, 40));
+    assert!(buffer.content.iter().all(|cell| cell.symbol().is_ascii()));
+    assert!(buffer.content.iter().all(|cell| (cell.fg, cell.bg) == (Color::Reset, Color::Reset)));
+    let page = text_of(&buffer).join("\n");
+    for word in ["PANIC", "offered", "desired", "ready", "stable", "P panic", "burst", "LIVE"] {
+        assert!(page.contains(word), "{word} is missing:\n{page}");
+    }
+}
+
+#[test]
+fn every_view_says_in_mono_what_it_says_in_colour() {
+    let (model, mut ui) = scene(&run(), MOMENT);
+    let mono = night().adapt(Depth::Mono, Charset::Braille);
+    for view in View::ALL {
+        ui.show(view);
+        let words = |buffer: &Buffer| {
+            let page = text_of(buffer).join(" ");
+            page.split_whitespace()
+                .filter(|word| word.chars().any(char::is_alphanumeric))
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let coloured = words(&drawn(&model, &ui, &night(), (120, 40)));
+        assert_eq!(words(&drawn(&model, &ui, &mono, (120, 40))), coloured, "{view:?}");
+    }
+}
+
+#[test]
+fn drawing_the_same_twice_gives_the_same() {
+    let (model, ui) = scene(&run(), MOMENT);
+    let once = drawn(&model, &ui, &night(), (120, 40));
+    assert_eq!(once, drawn(&model, &ui, &night(), (120, 40)));
+}
+
+#[test]
+fn a_frozen_screen_stands_still_while_the_run_goes_on() {
+    let (model, mut ui) = scene(&run(), MOMENT);
+    ui.update(Action::Freeze, &model);
+    ui.set_now(At::from_secs(MOMENT + 1));
+    let before = text_of(&drawn(&model, &ui, &night(), (120, 40)));
+    ui.set_now(At::from_secs(MOMENT + 6));
+    let after = text_of(&drawn(&model, &ui, &night(), (120, 40)));
+    assert_eq!(before[1..], after[1..]);
+    assert!(after[0].contains("6 s behind"), "{}", after[0]);
+}
+
+/// An event about anything, with names that a terminal must survive.
+fn any_event() -> impl Strategy<Value = Event> {
+    let fixture = recorded();
+    let recorded = (0..fixture.len()).prop_map(move |idx| fixture[idx].1.clone());
+    let generated = load();
+    let sent = (0..generated.len()).prop_map(move |idx| generated[idx].1.clone());
+    let gone = "[a-z]{1,5}|世界".prop_map(|name| {
+        let id =
+            rampscope::event::cluster::Id { namespace: name.clone(), name, uid: String::new() };
+        Event::Gone(Gone { kind: Kind::Pod, id })
+    });
+    let control = (0.0..1e7f64, 0.0..1e7f64, 0u64..200).prop_map(|(from, to, secs)| {
+        Event::Control(Control {
+            by: By::Safety,
+            what: "set".to_owned(),
+            from,
+            to,
+            reason: Some("世界世界世界 errors above 50 %".to_owned()),
+            at: At::from_secs(secs),
+        })
+    });
+    let report = "\\PC{0,60}".prop_map(|text| {
+        let report = Report {
+            state: State::Denied,
+            reason: text.clone(),
+            remedy: text.clone(),
+            ..Report::connecting(text)
+        };
+        Event::Source(report)
+    });
+    prop_oneof![8 => recorded, 4 => sent, 1 => gone, 1 => control, 1 => report]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_screen_of_any_size_is_drawn(
+        events in proptest::collection::vec((0u64..120_000, any_event()), 0..120),
+        size in (1u16..300, 1u16..100),
+        keys in proptest::collection::vec(0..Action::ALL.len(), 0..24),
+        look in (0usize..4, 0usize..3, any::<bool>()),
+    ) {
+        let mut events: Vec<_> =
+            events.into_iter().map(|(millis, event)| (At::from_millis(millis), event)).collect();
+        events.push((At::ZERO, began(if look.2 { Mode::Watch } else { Mode::Run })));
+        let events = stamped(events);
+        let model = model_of(&events, At::from_secs(1000));
+        let mut ui = Ui::new(Session::default());
+        ui.set_now(At::from_secs(120));
+        ui.set_size(size.0, size.1);
+        for key in keys {
+            ui.update(Action::ALL[key], &model);
+        }
+        let depth = [Depth::Mono, Depth::Ansi16, Depth::Ansi256, Depth::True][look.0];
+        let charset = [Charset::Ascii, Charset::Block, Charset::Braille][look.1];
+        let theme = night().adapt(depth, charset);
+        let buffer = drawn(&model, &ui, &theme, size);
+        // A wide character never hangs over the edge.
+        for y in 0..size.1 {
+            let last = buffer[(size.0 - 1, y)].symbol();
+            prop_assert!(unicode_width::UnicodeWidthStr::width(last) <= 1, "row {y} ends with {last:?}");
+        }
+    }
+}
+
+/// A terminal that only counts what is written to it.
+#[derive(Debug, Clone, Default)]
+struct Counter(std::rc::Rc<std::cell::Cell<usize>>);
+
+impl std::io::Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.set(self.0.get() + bytes.len());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Bytes written in each second at ten frames a second over the whole run.
+fn bytes_by_second(theme: &Theme, size: (u16, u16)) -> Vec<usize> {
+    use ratatui::Terminal;
+    use ratatui::TerminalOptions;
+    use ratatui::Viewport;
+    use ratatui::backend::CrosstermBackend;
+    let counter = Counter::default();
+    let options = TerminalOptions { viewport: Viewport::Fixed(Rect::new(0, 0, size.0, size.1)) };
+    let backend = CrosstermBackend::new(counter.clone());
+    let mut terminal = Terminal::with_options(backend, options).unwrap();
+    let events = run();
+    let mut rest = events.iter().peekable();
+    let mut model = Model::default();
+    let mut ui = Ui::new(Session { is_recording: true, ..Session::default() });
+    let mut seconds = Vec::new();
+    for second in 0..70u64 {
+        let before = counter.0.get();
+        for tenth in 0..10 {
+            let now = At::from_millis(second * 1000 + tenth * 100);
+            while let Some(stamped) = rest.next_if(|stamped| stamped.at <= now) {
+                model.apply(stamped);
+            }
+            ui.set_now(now);
+            terminal.draw(|frame| rampscope::tui::draw(&model, &ui, theme, frame)).unwrap();
+        }
+        seconds.push(counter.0.get() - before);
+    }
+    seconds
+}
+
+#[test]
+fn a_slow_line_carries_the_screen() {
+    // True colours cost most.
+    let seconds = bytes_by_second(&night(), (120, 40));
+    // The first frame paints all; after it the budget holds.
+    let after = &seconds[1..];
+    let mean = after.iter().sum::<usize>() / after.len();
+    let most = after.iter().max().copied().unwrap_or(0);
+    assert!(mean < 4096, "{mean} bytes a second");
+    assert!(most < 16_384, "{most} bytes in a second");
+}
