@@ -75,14 +75,17 @@ proptest! {
     #[test]
     fn a_list_and_its_changes_are_a_newer_list(before in deeds(), after in deeds()) {
         let mut store = Store::with_history(Clock::start(), 1, 1000);
-        before.iter().for_each(|deed| act(&mut store, deed));
+        for deed in &before {
+            act(&mut store, deed);
+        }
         let began = store.version();
         let mut known: BTreeMap<String, Rc<Value>> = BTreeMap::new();
         for object in store.list(PODS, None) {
             known.insert(meta_text(&object, "name").to_owned(), object);
         }
-        let after: Vec<_> = after.iter().filter(|deed| !matches!(deed, Deed::Compact)).collect();
-        after.into_iter().for_each(|deed| act(&mut store, deed));
+        for deed in after.iter().filter(|deed| !matches!(deed, Deed::Compact)) {
+            act(&mut store, deed);
+        }
         let mut last = began;
         for change in store.since(began).unwrap() {
             prop_assert!(last < change.version, "each change has a version of its own");
@@ -112,7 +115,9 @@ proptest! {
     fn history_is_whole_or_refused(deeds in deeds(), n_history in 1_usize..10) {
         let mut store = Store::with_history(Clock::start(), 1, n_history);
         let began = store.version();
-        deeds.iter().for_each(|deed| act(&mut store, deed));
+        for deed in &deeds {
+            act(&mut store, deed);
+        }
         for asked in began..=store.version() {
             match store.since(asked) {
                 Ok(changes) => {
