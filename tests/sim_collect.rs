@@ -149,6 +149,32 @@ async fn our_hands_see_a_panic_begin_and_end_and_the_pods_go() {
         .await;
 }
 
+/// As a stock install is since Knative 1.19.
+#[tokio::test(start_paused = true)]
+async fn without_metrics_a_panic_is_seen_in_the_log() {
+    LocalSet::new()
+        .run_until(async {
+            let sim = SimCluster::mount(SimSpec { metrics: false, ..warm() });
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            let mut eyes = Eyes::open(&sim).await;
+            eyes.look(10).await;
+            let host = sim.host("default", "hello");
+            let users: Vec<_> =
+                (0..60).map(|_| task::spawn(user(sim.connect_gateway(), host.clone()))).collect();
+            eyes.look(20).await;
+            let panic = eyes.panic();
+            assert!(
+                matches!(panic, PanicState::Panic { origin: Origin::Log, .. }),
+                "{panic:?} {:?}",
+                eyes.unwell()
+            );
+            drop(users);
+            eyes.look(60).await;
+            assert_eq!(eyes.panic(), PanicState::Stable { origin: Origin::Log });
+        })
+        .await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn every_source_is_well_and_stays_so() {
     LocalSet::new()

@@ -46,7 +46,9 @@ pub enum CreateError {
     #[error("the scenario makes a service, and --read-only forbids it: leave one of them out")]
     ReadOnly,
     /// What is to be undone could not be noted, so nothing was done.
-    #[error("the change cannot be noted in the run folder, without which it could not be undone after a crash")]
+    #[error(
+        "the change cannot be noted in the run folder, without which it could not be undone after a crash"
+    )]
     NotNoted(#[source] Option<FolderError>),
     /// The API server refused.
     #[error("the API server did not create services.serving.knative.dev {namespace}/{name}")]

@@ -92,10 +92,10 @@ fn in_words(model: &Model, now: At) -> String {
         if let Some(counts) = model.cluster.counts(&revision) {
             words.push(format!("ready {}", counts.ready));
         }
-        let desired = model.scaling.get(&revision).and_then(|it| it.desired.last());
+        let desired = model.scaling.get(&revision).and_then(|it| it.desired_now);
         words.push(format!(
             "desired {}",
-            desired.map_or_else(|| "–".to_owned(), |(_, desired)| format!("{desired:.0}"))
+            desired.map_or_else(|| "–".to_owned(), |desired| desired.to_string())
         ));
         words.push(match model.scaling.panic_state(&revision, now) {
             PanicState::Stable { .. } => "stable".to_owned(),
@@ -143,7 +143,7 @@ fn in_json(model: &Model, now: At) -> serde_json::Value {
         "ready": counts.map(|counts| counts.ready),
         "starting": counts.map(|counts| counts.starting),
         "terminating": counts.map(|counts| counts.terminating),
-        "desired": scaling.and_then(|it| it.desired.last()).map(|(_, desired)| desired),
+        "desired": scaling.and_then(|it| it.desired_now),
         "panic": panics,
     })
 }

@@ -133,7 +133,7 @@ fn csv(model: &Model, screen: &Screen<'_>) -> String {
             }
         }
         let is_panicking = panics.map(|panics| {
-            panics.iter().any(|span| span.began <= at && span.ended.is_none_or(|ended| at < ended))
+            panics.iter().any(|span| span.covers(at, model.now))
         });
         let _ = writeln!(text, ",{}", is_panicking.map_or("", |it| if it { "1" } else { "0" }));
     }

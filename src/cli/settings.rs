@@ -23,7 +23,6 @@ use crate::app::settings::Output;
 use crate::app::settings::Settings;
 use crate::scenario::amount::Span;
 
-
 /// A variable of the environment; `None` if it is not set, or empty, which means the same.
 pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -156,7 +155,7 @@ mod tests {
     #[test]
     fn colors_are_what_the_terminal_says_unless_a_person_says_otherwise() {
         use ColorArg as Arg;
-        
+
         for (asked, vars, expected) in [
             (Arg::Auto, &[("TERM", "xterm")][..], Depth::Ansi16),
             (Arg::Auto, &[("TERM", "xterm-256color")], Depth::Ansi256),

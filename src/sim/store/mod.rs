@@ -463,3 +463,6 @@ fn keep_what_is_ours(resource: &Resource, before: &Value, after: &mut Value) {
         meta.insert("generation".to_owned(), (generation + 1).into());
     }
 }
+
+#[cfg(test)]
+mod tests;
