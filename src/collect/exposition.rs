@@ -57,6 +57,12 @@ pub fn parse(text: &str, is_wanted: impl Fn(&str) -> bool) -> Exposition {
     exposition
 }
 
+/// Whether this is Prometheus text at all, going by its first line; empty text is.
+pub(crate) fn is_one(text: &str) -> bool {
+    let first = text.lines().map(str::trim).find(|line| !line.is_empty());
+    first.is_none_or(|line| line.starts_with('#') || read(line, &|_| true).is_some())
+}
+
 /// What a line turned out to be.
 enum Line {
     Sample(Sample),
