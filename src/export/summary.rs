@@ -186,7 +186,9 @@ pub struct SourceSummary {
 pub struct CheckSummary {
     /// As it was written.
     pub name: String,
-    /// The limit, in the measure's unit (seconds, share, requests a second, pods).
+    /// The unit of limit and value: `s`, `share`, `/s`, or empty for counts.
+    pub unit: &'static str,
+    /// The limit.
     pub limit: f64,
     /// The value; `None` without data.
     pub value: Option<f64>,
@@ -394,7 +396,18 @@ impl SourceSummary {
 impl CheckSummary {
     fn of(check: &Check, model: &Model) -> Self {
         let value = measure(check.what, model);
-        Self { name: check.text.clone(), limit: check.limit, value, pass: check.judge(value) }
+        Self {
+            name: check.text.clone(),
+            unit: match check.what {
+                Measure::Latency(_) | Measure::ColdStart(_) => "s",
+                Measure::Errors => "share",
+                Measure::RateAchieved => "/s",
+                Measure::ReadyMax | Measure::Panics => "",
+            },
+            limit: check.limit,
+            value,
+            pass: check.judge(value),
+        }
     }
 }
 
