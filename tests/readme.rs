@@ -158,7 +158,6 @@ impl House {
             .current_dir(self.folder.path())
             .env("PATH", format!("{}:{path}", self.folder.path().join("bin").display()))
             .env("KUBECONFIG", self.up["kubeconfig"].as_str().unwrap())
-            .env("RAMPSCOPE_GATEWAY", self.up["url"].as_str().unwrap())
             .env("HOME", self.folder.path())
             .env("XDG_STATE_HOME", self.folder.path().join("state"))
             .stdin(Stdio::null());

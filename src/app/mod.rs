@@ -23,6 +23,7 @@ use std::io::Write as _;
 use crossterm::event::EventStream;
 
 use crate::clock::Clock;
+use crate::event::command::LoadCommand;
 use crate::event::run;
 use crate::event::run::Mode;
 use crate::export::report;
@@ -184,7 +185,8 @@ async fn run(spec: RunSpec) -> Result<Outcome, Failure> {
     };
     let has_end = session.is_loading() || session.spec.settings.duration.is_some();
     if matches!(left, Left::Detached) && survives && has_end {
-        // Nobody is there to tell; the run goes on to its end.
+        // Nobody is there to tell, or to turn the load: the plan rules again, to its end.
+        session.change_load(LoadCommand::Profile);
         left = headless::run(&mut session, Progress::Silent, true, &mut signals).await;
     }
     finish(session, left, screen, &mut signals, output).await

@@ -85,7 +85,12 @@ impl Common {
     fn text(&self, reading: &mut Reading, component: &str) -> Result<Exposition, Trouble> {
         match reading.pages.pop() {
             Some(Ok(body)) => {
-                Ok(exposition::parse(&String::from_utf8_lossy(&body), knative::is_wanted))
+                let text = exposition::parse(&String::from_utf8_lossy(&body), knative::is_wanted);
+                if text.is_something_else() {
+                    let pod = &reading.target.pod.name;
+                    return Err(Trouble::failing(format!("{pod} answered something that is not metrics")));
+                }
+                Ok(text)
             }
             Some(Err(error)) => Err(self.trouble(&error, component, &reading.target.pod)),
             None => Err(Trouble::failing("nothing was asked")),
