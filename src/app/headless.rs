@@ -39,8 +39,9 @@ pub(super) async fn run(
     survives_hang_up: bool,
     signals: &mut Signals,
 ) -> Left {
-    // Before the first second nothing is known, not even what the wall clock said.
-    let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + TELL_EVERY, TELL_EVERY);
+    let mut tick = tokio::time::interval(TELL_EVERY);
+    // At once nothing is known, not even what the wall clock said.
+    tick.reset();
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! { biased;

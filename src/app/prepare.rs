@@ -126,7 +126,7 @@ pub async fn prepare(
     }
     let Some(plan) = &spec.plan else { return Ok(prepared) };
     let place = (cluster.as_ref(), service.as_ref());
-    match target(&spec, plan, place, &mut prepared, witness, &stop).await {
+    match target((&spec, plan), place, &mut prepared, witness, &stop).await {
         Ok(found) => {
             sender.send(Event::Found(found.clone())).await;
             prepared.engine =
@@ -199,8 +199,7 @@ impl Prepared {
 
 /// Where the load goes: the plan's address, or the gateway before the service.
 async fn target(
-    spec: &RunSpec,
-    plan: &Plan,
+    (spec, plan): (&RunSpec, &Plan),
     (cluster, service): (Option<&Cluster>, Option<&Name>),
     prepared: &mut Prepared,
     witness: Witness,
