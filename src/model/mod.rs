@@ -58,6 +58,17 @@ pub struct Model {
     pub sources: Sources,
     /// What happened.
     pub happenings: Happenings,
+    /// The most that the run's revisions had together.
+    pub most: Most,
+}
+
+/// The most pods that all revisions which the run is about had at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Most {
+    /// Ready; `None` before pods were listed.
+    pub ready: Option<u32>,
+    /// Desired; `None` if that was never known.
+    pub desired: Option<u32>,
 }
 
 impl Model {
@@ -218,6 +229,7 @@ impl Model {
             return;
         }
         scaling.desire(at, desired);
+        self.note_most();
         if let Some(to) = desired {
             self.happenings.push(at, What::Desired { revision, from, to });
         }
@@ -331,6 +343,7 @@ impl Model {
         if let Some(scaling) = self.scaling.entry(revision) {
             scaling.counts(at, counts);
         }
+        self.note_most();
     }
 
     fn count_all(&mut self, at: At) {
@@ -342,6 +355,28 @@ impl Model {
         for revision in revisions {
             self.count(at, &revision);
         }
+    }
+
+    /// The revisions that the run is about: those of its service, or all where none was named.
+    pub fn measured_revisions(&self) -> Vec<Name> {
+        let service = self.run.began.as_ref().and_then(|began| {
+            Some(name_of(began.namespace.as_deref()?, began.service.as_deref()?))
+        });
+        match service {
+            Some(service) => self.cluster.revisions_of(&service),
+            None => self.scaling.iter().map(|(name, _)| name.clone()).collect(),
+        }
+    }
+
+    /// Notes the most pods that there were together, after any number of them changed.
+    fn note_most(&mut self) {
+        let revisions = self.measured_revisions();
+        let known = revisions.iter().filter_map(|it| self.scaling.get(it)?.ready_now());
+        let ready = known.reduce(|sum, n| sum.saturating_add(n));
+        let known = revisions.iter().filter_map(|it| self.scaling.get(it)?.desired_now);
+        let desired = known.reduce(|sum, n| sum.saturating_add(n));
+        self.most.ready = self.most.ready.max(ready);
+        self.most.desired = self.most.desired.max(desired);
     }
 
     /// The revision that a person most likely wants to see: of the run's service the one with

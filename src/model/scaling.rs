@@ -495,6 +495,11 @@ impl RevisionScaling {
         self.terminating.push(at, counts.terminating.into());
     }
 
+    /// Pods that are ready now; `None` is not known.
+    pub fn ready_now(&self) -> Option<u32> {
+        self.counts.map(|counts| counts.ready)
+    }
+
     pub(super) fn count_pod_seconds(&mut self, at: At) {
         if let Some(counts) = self.counts {
             let n_pods = counts.ready + counts.starting + counts.terminating;

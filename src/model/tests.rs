@@ -7,6 +7,7 @@ use crate::event::cluster::Gone;
 use crate::event::cluster::Id;
 use crate::event::cluster::Phase;
 use crate::event::cluster::Pod;
+use crate::event::cluster::Revision;
 use crate::event::run::Began;
 use crate::event::run::Executor;
 use crate::event::run::Mode;
@@ -166,6 +167,27 @@ fn a_cold_start_is_measured_by_our_clock_if_we_saw_it_all() {
     let starts: Vec<_> =
         feed.model.cluster.cold_starts.iter().map(|it| (it.took, it.measured)).collect();
     assert_eq!(starts, [(Duration::from_millis(2250), true)]);
+}
+
+#[test]
+fn the_most_pods_are_those_of_all_revisions_at_one_moment() {
+    let mut feed = Feed::new();
+    feed.at(0.0, Event::Listing(Kind::Pod));
+    feed.at(0.0, Event::Listed(Kind::Pod));
+    for name in ["hello-00001", "hello-00002"] {
+        let id = Id { name: name.to_owned(), ..pod(name, 0, true).id };
+        let revision = Revision { id, service: Some("hello".to_owned()), ..Revision::default() };
+        feed.at(0.5, Event::Seen(Box::new(Object::Revision(revision))));
+    }
+    let of = |uid: &str, revision: &str| Pod {
+        revision: Some(revision.to_owned()),
+        ..pod(uid, 0, true)
+    };
+    feed.pod(1.0, of("a", "hello-00001"));
+    feed.pod(2.0, of("b", "hello-00002"));
+    feed.at(3.0, Event::Gone(Gone { kind: Kind::Pod, id: pod("a", 0, true).id }));
+    feed.pod(4.0, of("c", "hello-00002"));
+    assert_eq!(feed.model.most.ready, Some(2), "two at once, never three");
 }
 
 #[test]
