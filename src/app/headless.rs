@@ -36,7 +36,12 @@ pub(super) async fn run(
 ) -> Left {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut has_told_unrecorded = false;
     loop {
+        if !has_told_unrecorded && let Some(reason) = show.unrecorded() {
+            has_told_unrecorded = true;
+            tell_unrecorded(reason, progress);
+        }
         tokio::select! { biased;
             asked = signals.next() => match asked {
                 Asked::End => return Left::Asked,
@@ -57,6 +62,13 @@ pub(super) async fn run(
                 step @ (Step::Failed(_) | Step::Unrecorded(_)) => return Left::Failed(step),
             }
         }
+    }
+}
+
+/// A record that breaks off is told at once, whatever goes to stdout.
+fn tell_unrecorded(reason: &str, progress: Progress) {
+    if progress != Progress::Silent {
+        let _ = writeln!(std::io::stderr().lock(), "rampscope: {reason}");
     }
 }
 

@@ -106,6 +106,7 @@ struct Live<'a> {
     ui: &'a mut Ui,
     theme: Theme,
     is_stale: bool,
+    has_told_unrecorded: bool,
     has_focus: bool,
     drawn_at: Option<At>,
     carried: (u64, u64),
@@ -131,6 +132,7 @@ pub async fn run(
         ui,
         theme: spec.theme,
         is_stale: true,
+        has_told_unrecorded: false,
         has_focus: true,
         drawn_at: None,
         carried: (0, 0),
@@ -169,6 +171,10 @@ pub async fn run(
             }
             step = show.step() => {
                 live.is_stale = true;
+                if !live.has_told_unrecorded && let Some(reason) = show.unrecorded() {
+                    live.has_told_unrecorded = true;
+                    live.ui.tell(reason);
+                }
                 match step {
                     Step::Took => {}
                     Step::PlanDone if show.ends_with_plan() => break Left::PlanDone,

@@ -121,7 +121,7 @@ impl Model {
             Event::Source(report) => self.source(at, report),
             Event::Action(action) => self.happenings.push(at, What::Action(action.clone())),
             Event::Lost { n } => {
-                self.run.n_lost += n;
+                self.run.n_lost = self.run.n_lost.saturating_add(*n);
                 self.happenings.push(at, What::Lost(*n));
             }
             Event::Ended(ended) => {
