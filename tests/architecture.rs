@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
-/// Which module may import which others. `main` and `lib` see all.
+/// Which module may import which others. `main`, `bin` and `lib` see all.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     // The ground floor: words.
     ("units", &[]),
@@ -155,11 +155,11 @@ fn allowed_of(module: &str) -> &'static [&'static str] {
     MAY_IMPORT.iter().find(|(name, _)| *name == module).map_or(&[], |(_, allowed)| allowed)
 }
 
-/// The room of a file; `None` for `main.rs` and `lib.rs`, which see all.
+/// The room of a file; `None` for the binaries and `lib.rs`, which see all.
 fn module_of(file: &str) -> Option<String> {
     let path = file.strip_prefix("src/")?;
     let module = path.split('/').next()?.trim_end_matches(".rs");
-    (!["main", "lib"].contains(&module)).then(|| module.to_owned())
+    (!["main", "bin", "lib"].contains(&module)).then(|| module.to_owned())
 }
 
 /// All sources, as `src/…`, in order.

@@ -379,6 +379,8 @@ impl Gen {
             lasted: self.span(),
             target: self.f64(),
             paused: self.bool(),
+            profile_at: self.maybe(Self::span),
+            profile_waits: self.bool(),
             offered: self.u64(),
             sent: self.u64(),
             succeeded: self.u64(),

@@ -9,8 +9,10 @@ use rampscope::bus::CAPACITY;
 use rampscope::bus::bus;
 use rampscope::clock::Clock;
 use rampscope::collect::Cluster;
+use rampscope::collect::ClusterOptions;
 use rampscope::collect::CollectSpec;
 use rampscope::collect::Collector;
+use rampscope::collect::gateway::find_target;
 use rampscope::collect::probe::Verdict;
 use rampscope::collect::probe::examine;
 use rampscope::event::cluster::Name;
@@ -18,8 +20,12 @@ use rampscope::event::scaler::Origin;
 use rampscope::event::source::State;
 use rampscope::model::Model;
 use rampscope::model::scaling::PanicState;
+use rampscope::model::sources::Health;
 use rampscope::sim::cluster::SimCluster;
 use rampscope::sim::door::Door;
+use rampscope::sim::fault::ProxyFault;
+use rampscope::sim::listen::Ports;
+use rampscope::sim::listen::listen;
 use rampscope::sim::spec::SimService;
 use rampscope::sim::spec::SimSpec;
 use rampscope::sim::task;
@@ -32,7 +38,7 @@ use tokio::task::LocalSet;
 struct Eyes {
     bus: Bus,
     model: Model,
-    supervisor: Supervisor,
+    _supervisor: Supervisor,
     _collector: Collector,
 }
 
@@ -44,7 +50,7 @@ impl Eyes {
         let cluster = Cluster::from_client(client(&sim.api_door()), "sim");
         let spec = CollectSpec { namespace: Some("default".to_owned()), ..CollectSpec::default() };
         let collector = Collector::start(&mut supervisor, (sender, clock), &cluster, spec).await;
-        Self { bus, model: Model::default(), supervisor, _collector: collector }
+        Self { bus, model: Model::default(), _supervisor: supervisor, _collector: collector }
     }
 
     /// Looks on for so long.
@@ -55,6 +61,17 @@ impl Eyes {
             }
         };
         let _ = tokio::time::timeout(Duration::from_secs(secs), look).await;
+    }
+
+    /// The sources that are not well, and how they are.
+    fn unwell(&self) -> Vec<(&str, State)> {
+        let now = self.model.now;
+        let all = self.model.sources.iter().filter(|source| source.health(now) != Health::Ok);
+        all.map(|source| (source.report.source.as_str(), source.report.state)).collect()
+    }
+
+    fn state(&self, source: &str) -> State {
+        self.model.sources.get(source).unwrap().report.state
     }
 
     fn panic(&self) -> PanicState {
@@ -130,4 +147,152 @@ async fn our_hands_see_a_panic_begin_and_end_and_the_pods_go() {
             assert_eq!(eyes.model.cluster.cold_starts.len(), 8, "nine less the first");
         })
         .await;
+}
+
+/// As a stock install is since Knative 1.19.
+#[tokio::test(start_paused = true)]
+async fn without_metrics_a_panic_is_seen_in_the_log() {
+    LocalSet::new()
+        .run_until(async {
+            let sim = SimCluster::mount(SimSpec { metrics: false, ..warm() });
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            let mut eyes = Eyes::open(&sim).await;
+            eyes.look(10).await;
+            let host = sim.host("default", "hello");
+            let users: Vec<_> =
+                (0..60).map(|_| task::spawn(user(sim.connect_gateway(), host.clone()))).collect();
+            eyes.look(20).await;
+            let panic = eyes.panic();
+            assert!(
+                matches!(panic, PanicState::Panic { origin: Origin::Log, .. }),
+                "{panic:?} {:?}",
+                eyes.unwell()
+            );
+            drop(users);
+            eyes.look(60).await;
+            assert_eq!(eyes.panic(), PanicState::Stable { origin: Origin::Log });
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_source_is_well_and_stays_so() {
+    LocalSet::new()
+        .run_until(async {
+            let sim = SimCluster::mount(warm());
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            let mut eyes = Eyes::open(&sim).await;
+            let user = task::spawn(user(sim.connect_gateway(), sim.host("default", "hello")));
+            eyes.look(40).await;
+            assert_eq!(eyes.unwell(), []);
+            assert_eq!(eyes.model.sources.iter().count(), 14);
+            // Watches end and begin again meanwhile.
+            eyes.look(300).await;
+            assert_eq!(eyes.unwell(), []);
+            for source in eyes.model.sources.iter() {
+                assert_eq!(
+                    (source.report.errors, source.report.not_understood),
+                    (0, 0),
+                    "{source:?}"
+                );
+            }
+            drop(user);
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn our_hands_survive_what_a_cluster_can_do_to_them() {
+    LocalSet::new()
+        .run_until(async {
+            let sim = SimCluster::mount(warm());
+            let faults = sim.faults();
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            let mut eyes = Eyes::open(&sim).await;
+            let user = task::spawn(user(sim.connect_gateway(), sim.host("default", "hello")));
+            eyes.look(40).await;
+            assert_eq!(eyes.unwell(), []);
+
+            for fault in [ProxyFault::Hang, ProxyFault::Garbage, ProxyFault::Huge] {
+                faults.proxy(9090, Some(fault));
+                eyes.look(20).await;
+                let report = &eyes.model.sources.get("autoscaler metrics").unwrap().report;
+                assert_eq!(report.state, State::Failing, "{fault:?}");
+                assert_eq!(eyes.state("watch pods"), State::Ok, "{fault:?}");
+                faults.mend();
+                eyes.look(20).await;
+                assert_eq!(eyes.unwell(), [], "after {fault:?}");
+            }
+
+            faults.end_watches_with_410();
+            eyes.look(20).await;
+            assert_eq!(eyes.unwell(), []);
+            assert_eq!(eyes.n_ready(), 1);
+
+            faults.vanish_metric(Some("kn_revision_panic_mode"));
+            eyes.look(20).await;
+            let origin = match eyes.panic() {
+                PanicState::Stable { origin } => Some(origin),
+                _ => None,
+            };
+            assert_ne!(origin, Some(Origin::Metric), "the metric is gone");
+
+            faults.mend();
+            faults.api_gone(true);
+            eyes.look(30).await;
+            assert_eq!(eyes.state("watch pods"), State::Failing);
+            assert_eq!(eyes.state("metrics.k8s.io"), State::Failing);
+            faults.mend();
+            eyes.look(90).await;
+            assert_eq!(eyes.unwell(), []);
+            assert_eq!(eyes.n_ready(), 1);
+            drop(user);
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_forbidden_is_reported_with_a_remedy() {
+    LocalSet::new()
+        .run_until(async {
+            let sim = SimCluster::mount(SimSpec { metrics: false, ..warm() });
+            let faults = sim.faults();
+            faults.forbid("podautoscalers.autoscaling.internal.knative.dev");
+            faults.forbid("pods/log");
+            faults.slow_list(Duration::from_secs(1));
+            let mut eyes = Eyes::open(&sim).await;
+            eyes.look(10).await;
+            assert_eq!(eyes.state("watch podautoscalers"), State::Denied);
+            assert_eq!(eyes.state("autoscaler log"), State::Denied);
+            assert_eq!(eyes.state("watch pods"), State::Ok);
+
+            let cluster = Cluster::from_client(client(&sim.api_door()), "sim");
+            let findings =
+                examine(&cluster, Some("default"), "knative-serving", Clock::start()).await;
+            let poor = findings.iter().filter(|one| one.verdict != Verdict::Good);
+            let poor: Vec<_> = poor.map(|one| one.name.as_str()).collect();
+            for what in ["podautoscalers", "pods/log"] {
+                assert!(poor.iter().any(|one| one.contains(what)), "{what}: {poor:?}");
+            }
+        })
+        .await;
+}
+
+/// On sockets and by the kubeconfig, as `doctor` sees it.
+#[tokio::test]
+async fn a_listening_cluster_is_healthy_and_its_gateway_is_found() {
+    let running = listen(warm(), Ports::default()).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), running.kubeconfig()).unwrap();
+    let kubeconfig = Some(file.path().to_owned());
+    let options = ClusterOptions { kubeconfig, ..Default::default() };
+    let cluster = Cluster::connect(&options).await.unwrap();
+    assert_eq!((cluster.context.as_str(), cluster.namespace.as_str()), ("sim", "default"));
+    let findings = examine(&cluster, Some("default"), "knative-serving", Clock::start()).await;
+    for finding in &findings {
+        assert_eq!(finding.verdict, Verdict::Good, "{finding:?}");
+    }
+    let target = find_target(&cluster, ("default", "hello"), None).await.unwrap();
+    assert_eq!(target.url, running.gateway_url);
+    assert_eq!(target.host.as_deref(), Some(running.host.as_str()));
 }

@@ -15,17 +15,28 @@ use crate::collect::Cluster;
 use crate::event::Event;
 use crate::event::cluster::Name;
 use crate::event::run::Action;
+use crate::journal::FolderError;
+use crate::journal::RunFolder;
 use crate::scenario::plan::Create;
 use crate::tasks;
 
 /// The label that says who made it.
 const LABEL: &str = "rampscope.dev/run";
 
+/// Where a change in a cluster is told: to the model, and before that to the run folder.
+#[derive(Debug, Clone)]
+pub struct Witness {
+    /// The bus.
+    pub sender: Sender,
+    /// The run folder; `None` if the run is not recorded.
+    pub folder: Option<RunFolder>,
+}
+
 /// A service that was made for this run.
 pub struct Created {
     api: Api<DynamicObject>,
     service: Name,
-    sender: Sender,
+    witness: Witness,
 }
 
 /// The service could not be made; nothing was.
@@ -34,6 +45,11 @@ pub enum CreateError {
     /// Nothing may be written.
     #[error("the scenario makes a service, and --read-only forbids it: leave one of them out")]
     ReadOnly,
+    /// What is to be undone could not be noted, so nothing was done.
+    #[error(
+        "the change cannot be noted in the run folder, without which it could not be undone after a crash"
+    )]
+    NotNoted(#[source] Option<FolderError>),
     /// The API server refused.
     #[error("the API server did not create services.serving.knative.dev {namespace}/{name}")]
     Refused {
@@ -59,7 +75,7 @@ impl Created {
         cluster: &Cluster,
         service: &Name,
         create: &Create,
-        sender: Sender,
+        witness: Witness,
     ) -> Result<Self, CreateError> {
         let resource = ApiResource::from_gvk_with_plural(
             &GroupVersionKind::gvk("serving.knative.dev", "v1", "Service"),
@@ -68,9 +84,10 @@ impl Created {
         let api: Api<DynamicObject> =
             Api::namespaced_with(cluster.client.clone(), &service.namespace, &resource);
         let mut object = DynamicObject::new(&service.name, &resource).within(&service.namespace);
-        object.metadata.labels = Some([(LABEL.to_owned(), "true".to_owned())].into());
+        object.metadata.labels = Some([(LABEL.to_owned(), witness.run())].into());
         object.data = json!({ "spec": { "template": template(create) } });
-        let created = Self { api, service: service.clone(), sender };
+        let created = Self { api, service: service.clone(), witness };
+        created.note("create", Some("delete"))?;
         let made = created.api.create(&PostParams::default(), &object).await;
         let error = made.as_ref().err().map(|error| tasks::chain(error));
         created.tell("create", error).await;
@@ -84,6 +101,8 @@ impl Created {
 
     /// Deletes the service. Returns it if that failed.
     pub async fn delete(self) -> Vec<String> {
+        // A delete that cannot be noted is still better than none.
+        let _ = self.note("delete", None);
         let deleted =
             self.api.delete(&self.service.name, &DeleteParams::background()).await.map(drop);
         match deleted {
@@ -105,10 +124,36 @@ impl Created {
         }
     }
 
+    /// Notes a change before it is made, with what undoes it.
+    fn note(&self, verb: &str, undo: Option<&str>) -> Result<(), CreateError> {
+        let folder = self.witness.folder.as_ref().ok_or(CreateError::NotNoted(None))?;
+        let Name { namespace, name } = &self.service;
+        let object = json!({
+            "resource": "services.serving.knative.dev",
+            "namespace": namespace,
+            "name": name,
+        });
+        let undo = undo.map(|verb| json!({ "verb": verb, "object": object }));
+        folder
+            .note_action(&json!({ "verb": verb, "object": object, "undo": undo }))
+            .map_err(|error| CreateError::NotNoted(Some(error)))
+    }
+
     async fn tell(&self, verb: &str, error: Option<String>) {
         let Name { namespace, name } = &self.service;
         let what = format!("{verb} services.serving.knative.dev {namespace}/{name}");
-        self.sender.send(Event::Action(Action { what, error })).await;
+        self.witness.sender.send(Event::Action(Action { what, error })).await;
+    }
+}
+
+impl Witness {
+    /// The run's name, fit for a label's value.
+    fn run(&self) -> String {
+        let name = self.folder.as_ref().and_then(|folder| folder.path().file_name());
+        let name = name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let name: String = name.chars().filter(|c| fits(*c)).take(63).collect();
+        name.trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned()
     }
 }
 

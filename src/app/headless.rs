@@ -49,6 +49,7 @@ pub(super) async fn run(
                 Asked::HangUp => return Left::Asked,
                 Asked::Suspend => {
                     show.suspend(true);
+                    tokio::time::sleep(Duration::from_millis(50)).await;
                     super::signals::stop_self();
                     show.suspend(false);
                 }
@@ -103,10 +104,10 @@ fn in_words(model: &Model, now: At) -> String {
         if let Some(counts) = model.cluster.counts(&revision) {
             words.push(format!("ready {}", counts.ready));
         }
-        let desired = model.scaling.get(&revision).and_then(|it| it.desired.last());
+        let desired = model.scaling.get(&revision).and_then(|it| it.desired_now);
         words.push(format!(
             "desired {}",
-            desired.map_or_else(|| "–".to_owned(), |(_, desired)| format!("{desired:.0}"))
+            desired.map_or_else(|| "–".to_owned(), |desired| desired.to_string())
         ));
         words.push(match model.scaling.panic_state(&revision, now) {
             PanicState::Stable { .. } => "stable".to_owned(),
@@ -154,7 +155,7 @@ fn in_json(model: &Model, now: At) -> serde_json::Value {
         "ready": counts.map(|counts| counts.ready),
         "starting": counts.map(|counts| counts.starting),
         "terminating": counts.map(|counts| counts.terminating),
-        "desired": scaling.and_then(|it| it.desired.last()).map(|(_, desired)| desired),
+        "desired": scaling.and_then(|it| it.desired_now),
         "panic": panics,
     })
 }
@@ -162,12 +163,10 @@ fn in_json(model: &Model, now: At) -> serde_json::Value {
 /// How a run that was left this way ended.
 pub(super) fn outcome(left: &Left, is_loading: bool) -> Outcome {
     match left {
-        Left::PlanDone => Outcome::Completed,
-        Left::TimeOver if !is_loading => Outcome::Completed,
-        Left::Quit | Left::Detached | Left::Asked | Left::TimeOver if is_loading => {
-            Outcome::Stopped
-        }
-        Left::Quit | Left::Detached | Left::Asked | Left::TimeOver => Outcome::Completed,
-        Left::Failed(_) => Outcome::Lost,
+        // The time that was asked for is the plan's own end, cut to it.
+        Left::PlanDone | Left::TimeOver => Outcome::Completed,
+        Left::Quit | Left::Detached | Left::Asked if is_loading => Outcome::Stopped,
+        Left::Quit | Left::Detached | Left::Asked => Outcome::Completed,
+        Left::Failed(_) | Left::NoTerminal(_) => Outcome::Lost,
     }
 }

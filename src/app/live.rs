@@ -30,6 +30,8 @@ use super::terminal::TerminalError;
 
 /// Ages on the screen move at least this often.
 const STALE_AFTER: Duration = Duration::from_secs(1);
+/// How long the engine has to pause before the process stops.
+const SETTLE: Duration = Duration::from_millis(50);
 /// A write that takes longer than this halves the frame rate.
 const SLOW_WRITE: Duration = Duration::from_millis(50);
 /// Frames a second at the least, on the slowest line.
@@ -44,7 +46,9 @@ pub trait Show {
     /// Waits for the next thing and takes it in. Cancel safe.
     fn step(&mut self) -> impl Future<Output = Step>;
     /// Does what the person asked; returns what to tell them, if anything.
-    fn obey(&mut self, command: Command, screen: &Screen<'_>) -> Option<String>;
+    fn obey(&mut self, command: Command) -> Option<String>;
+    /// Writes what is on the screen to files; returns what to tell the person.
+    fn snapshot(&self, screen: &Screen<'_>) -> String;
     /// The process is about to be stopped (`true`), or was continued (`false`).
     fn suspend(&mut self, stops: bool);
     /// Whether leaving would stop load.
@@ -62,8 +66,8 @@ pub struct Screen<'a> {
     pub buffer: &'a Buffer,
     /// What the person looks at.
     pub ui: &'a Ui,
-    /// Its colours.
-    pub theme: &'a Theme,
+    /// What was known when it was drawn.
+    pub model: &'a Model,
 }
 
 /// Why the loop ended.
@@ -81,6 +85,8 @@ pub enum Left {
     TimeOver,
     /// The run could not be begun, or must not go on.
     Failed(Step),
+    /// The terminal could not be taken.
+    NoTerminal(TerminalError),
 }
 
 /// How the screen is run.
@@ -141,11 +147,11 @@ pub async fn run(
             asked = signals.next() => match asked {
                 Asked::End => break Left::Asked,
                 Asked::HangUp => break Left::Detached,
-                Asked::Suspend => live.suspend(show)?,
+                Asked::Suspend => live.suspend(show).await?,
             },
             input = input.next() => match input {
                 Some(Ok(input)) => {
-                    if let Some(left) = live.input(show, &input)? {
+                    if let Some(left) = live.input(show, &input).await? {
                         break left;
                     }
                 }
@@ -228,7 +234,7 @@ impl Live<'_> {
         self.drawn_at = Some(show.now());
     }
 
-    fn input(
+    async fn input(
         &mut self,
         show: &mut impl Show,
         input: &Input,
@@ -238,7 +244,7 @@ impl Live<'_> {
             Input::Key(key) if key.kind != KeyEventKind::Release => {
                 let command = self.ui.key(*key, show.model());
                 let left = match command {
-                    Some(command) => self.obey(show, command)?,
+                    Some(command) => self.obey(show, command).await?,
                     None => None,
                 };
                 // What a key does is seen at once, not a frame later.
@@ -255,7 +261,7 @@ impl Live<'_> {
         Ok(None)
     }
 
-    fn obey(
+    async fn obey(
         &mut self,
         show: &mut impl Show,
         command: Command,
@@ -264,16 +270,19 @@ impl Live<'_> {
             Command::Quit => Ok(Some(Left::Quit)),
             Command::Detach => Ok(Some(Left::Detached)),
             Command::Suspend => {
-                self.suspend(show)?;
+                self.suspend(show).await?;
                 Ok(None)
             }
             command => {
-                let screen = Screen {
-                    buffer: self.canvas.backend().buffer(),
-                    ui: self.ui,
-                    theme: &self.theme,
+                let told = match command {
+                    Command::Snapshot => {
+                        let model = self.frozen.as_deref().unwrap_or_else(|| show.model());
+                        let buffer = self.canvas.backend().buffer();
+                        Some(show.snapshot(&Screen { buffer, ui: self.ui, model }))
+                    }
+                    command => show.obey(command),
                 };
-                if let Some(told) = show.obey(command, &screen) {
+                if let Some(told) = told {
                     self.ui.tell(told);
                 }
                 Ok(None)
@@ -282,8 +291,9 @@ impl Live<'_> {
     }
 
     /// Gives the terminal back, stops, and takes it again when continued.
-    fn suspend(&mut self, show: &mut impl Show) -> Result<(), TerminalError> {
+    async fn suspend(&mut self, show: &mut impl Show) -> Result<(), TerminalError> {
         show.suspend(true);
+        tokio::time::sleep(SETTLE).await;
         self.carried = self.written();
         drop(self.terminal.take());
         stop_self();

@@ -26,34 +26,35 @@ impl Show for Session {
         Self::step(self).await
     }
 
-    fn obey(&mut self, command: Command, screen: &Screen<'_>) -> Option<String> {
+    fn obey(&mut self, command: Command) -> Option<String> {
         match command {
             Command::Load(change) => self.change_load(change),
             Command::Open(service) => self.open(service),
             Command::Note { about, text } => self.note(Note { about, text }),
-            Command::Snapshot => {
-                let Some(folder) = self.folder() else {
-                    return Some("no snapshot: there is no run folder to write it to".to_owned());
-                };
-                return Some(match snapshot::write(folder, &self.model, screen) {
-                    Ok(files) => match files.first() {
-                        Some(first) => format!(
-                            "snapshot {}.{{txt,ansi,svg,json,csv}}",
-                            first.with_extension("").display()
-                        ),
-                        None => "the snapshot is empty".to_owned(),
-                    },
-                    Err(error) => format!("no snapshot: {}", crate::tasks::chain(&error)),
-                });
-            }
-            Command::Replay(_) | Command::Suspend | Command::Quit | Command::Detach => {}
+            // The loop's own, or a replay's.
+            Command::Snapshot
+            | Command::Replay(_)
+            | Command::Suspend
+            | Command::Quit
+            | Command::Detach => {}
         }
         None
     }
 
+    fn snapshot(&self, screen: &Screen<'_>) -> String {
+        snapshot::take(self.folder(), screen)
+    }
+
     fn suspend(&mut self, stops: bool) {
-        let change = if stops { LoadCommand::Pause } else { LoadCommand::Resume };
-        self.change_load(change);
+        let is_paused = self.model.traffic.last.as_ref().is_some_and(|last| last.paused);
+        // What a person paused stays paused.
+        if stops && !is_paused {
+            self.is_suspended = true;
+            self.change_load(LoadCommand::Pause);
+        } else if !stops && self.is_suspended {
+            self.is_suspended = false;
+            self.change_load(LoadCommand::Resume);
+        }
         let text = if stops { "stopped from the shell" } else { "continued from the shell" };
         self.note(Note { about: self.clock().at(), text: text.to_owned() });
     }

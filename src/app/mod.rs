@@ -23,6 +23,7 @@ use std::io::Write as _;
 use crossterm::event::EventStream;
 
 use crate::clock::Clock;
+use crate::event::command::LoadCommand;
 use crate::event::run;
 use crate::event::run::Mode;
 use crate::export::report;
@@ -172,17 +173,20 @@ async fn run(spec: RunSpec) -> Result<Outcome, Failure> {
             ui.show(tui::View::Services);
         }
         let live = LiveSpec { fps, theme };
-        let (left, written) =
-            live::run(&mut session, &mut ui, live, &mut signals, EventStream::new())
-                .await
-                .map_err(|error| Failure { outcome: Outcome::Preflight, reason: chain(&error) })?;
-        screen = written;
-        left
+        match live::run(&mut session, &mut ui, live, &mut signals, EventStream::new()).await {
+            Ok((left, written)) => {
+                screen = written;
+                left
+            }
+            Err(error) => Left::NoTerminal(error),
+        }
     } else {
         headless::run(&mut session, progress, survives, &mut signals).await
     };
-    if matches!(left, Left::Detached) && survives {
-        // Nobody is there to tell; the run goes on to its end.
+    let has_end = session.is_loading() || session.spec.settings.duration.is_some();
+    if matches!(left, Left::Detached) && survives && has_end {
+        // Nobody is there to tell, or to turn the load: the plan rules again, to its end.
+        session.change_load(LoadCommand::Profile);
         left = headless::run(&mut session, Progress::Silent, true, &mut signals).await;
     }
     finish(session, left, screen, &mut signals, output).await
@@ -199,6 +203,9 @@ async fn finish(
     let mut ended = headless::outcome(&left, is_loading);
     let failure = match &left {
         Left::Failed(Step::Failed(error)) => {
+            Some(Failure { outcome: Outcome::Preflight, reason: chain(error) })
+        }
+        Left::NoTerminal(error) => {
             Some(Failure { outcome: Outcome::Preflight, reason: chain(error) })
         }
         Left::Failed(Step::Unrecorded(reason)) => Some(Failure {
@@ -351,16 +358,5 @@ fn theme(look: &Look) -> Result<Theme, Failure> {
             names.join(", ")
         ))
     })?;
-    let depth = match look.color {
-        settings::ColorDepth::Mono => tui::Depth::Mono,
-        settings::ColorDepth::Ansi16 => tui::Depth::Ansi16,
-        settings::ColorDepth::Ansi256 => tui::Depth::Ansi256,
-        settings::ColorDepth::True => tui::Depth::True,
-    };
-    let charset = match look.charset {
-        settings::Charset::Ascii => tui::Charset::Ascii,
-        settings::Charset::Block => tui::Charset::Block,
-        settings::Charset::Braille => tui::Charset::Braille,
-    };
-    Ok(theme.adapt(depth, charset))
+    Ok(theme.adapt(look.color, look.charset))
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::bus::Sender;
 use crate::clock::Clock;
 use crate::collect::Cluster;
 use crate::collect::ClusterError;
@@ -37,6 +36,7 @@ use crate::tasks::Supervisor;
 
 use super::created::CreateError;
 use super::created::Created;
+use super::created::Witness;
 use super::settings::Namespace;
 use super::settings::Settings;
 use super::spec::RunSpec;
@@ -89,9 +89,10 @@ pub enum PrepareError {
 /// Makes everything ready.
 pub async fn prepare(
     spec: RunSpec,
-    sender: Sender,
+    witness: Witness,
     clock: Clock,
 ) -> Result<Prepared, PrepareError> {
+    let sender = witness.sender.clone();
     let sim = match &spec.sim {
         Some(sim) => {
             Some(listen::listen(sim.clone(), Ports::default()).map_err(PrepareError::Sim)?)
@@ -118,7 +119,7 @@ pub async fn prepare(
         prepared.collector = Some(Collector::start(&mut prepared.hands, out, cluster, wish).await);
     }
     let Some(plan) = &spec.plan else { return Ok(prepared) };
-    match target(&spec, plan, cluster.as_ref(), service.as_ref(), &mut prepared, &sender).await {
+    match target(&spec, plan, cluster.as_ref(), service.as_ref(), &mut prepared, witness).await {
         Ok(found) => {
             sender.send(Event::Found(found.clone())).await;
             prepared.engine =
@@ -196,7 +197,7 @@ async fn target(
     cluster: Option<&Cluster>,
     service: Option<&Name>,
     prepared: &mut Prepared,
-    sender: &Sender,
+    witness: Witness,
 ) -> Result<Found, PrepareError> {
     let (cluster, service, create) = match (&plan.target.address, cluster, service) {
         (Address::Url { url, host }, _, _) => {
@@ -211,7 +212,7 @@ async fn target(
         }
     };
     if let Some(create) = create {
-        prepared.created = Some(make(spec, cluster, service, create, sender).await?);
+        prepared.created = Some(make(spec, cluster, service, create, witness).await?);
     }
     let address = match (&spec.settings.cluster.gateway, &prepared.sim) {
         (Some(gateway), _) => Some(gateway.clone()),
@@ -230,12 +231,12 @@ async fn make(
     cluster: &Cluster,
     service: &Name,
     create: &Create,
-    sender: &Sender,
+    witness: Witness,
 ) -> Result<Created, PrepareError> {
     if spec.settings.read_only {
         return Err(PrepareError::Create(CreateError::ReadOnly));
     }
-    Created::make(cluster, service, create, sender.clone()).await.map_err(PrepareError::Create)
+    Created::make(cluster, service, create, witness).await.map_err(PrepareError::Create)
 }
 
 fn service(spec: &RunSpec, cluster: Option<&Cluster>) -> Option<Name> {

@@ -111,26 +111,21 @@ impl Show for Replay {
         }
     }
 
-    fn obey(&mut self, command: Command, screen: &Screen<'_>) -> Option<String> {
+    fn obey(&mut self, command: Command) -> Option<String> {
         match command {
             Command::Replay(command) => {
                 let is_sent = self.commands.try_send(command).is_ok();
                 (!is_sent).then(|| "the replay is busy".to_owned())
             }
-            Command::Snapshot => Some(match snapshot::write(&self.folder, &self.model, screen) {
-                Ok(files) => files.first().map_or_else(String::new, |first| {
-                    format!(
-                        "snapshot {}.{{txt,ansi,svg,json,csv}}",
-                        first.with_extension("").display()
-                    )
-                }),
-                Err(error) => format!("no snapshot: {}", tasks::chain(&error)),
-            }),
             Command::Note { .. } => {
                 Some("a record is not written to; notes are for runs".to_owned())
             }
             _ => None,
         }
+    }
+
+    fn snapshot(&self, screen: &Screen<'_>) -> String {
+        snapshot::take(Some(&self.folder), screen)
     }
 
     fn suspend(&mut self, _stops: bool) {}

@@ -33,6 +33,7 @@ use crate::model::Model;
 use crate::scenario::check::Check;
 use crate::tasks;
 
+use super::created::Witness;
 use super::prepare;
 use super::prepare::PrepareError;
 use super::prepare::Prepared;
@@ -60,6 +61,8 @@ pub struct Session {
     prepared: Option<Prepared>,
     engine: Option<Engine>,
     is_plan_done: bool,
+    /// Whether the load is paused because the process was to be stopped.
+    pub(super) is_suspended: bool,
 }
 
 /// Where the record goes.
@@ -127,8 +130,9 @@ impl Session {
             .build()
             .map_err(SessionError::Runtime)?;
         let preparing = {
+            let witness = Witness { sender: sender.clone(), folder: record.folder().cloned() };
             let _inside = runtime.enter();
-            tasks::spawn(prepare::prepare(spec.clone(), sender.clone(), clock))
+            tasks::spawn(prepare::prepare(spec.clone(), witness, clock))
         };
         Ok(Self {
             spec,
@@ -142,6 +146,7 @@ impl Session {
             prepared: None,
             engine: None,
             is_plan_done: false,
+            is_suspended: false,
         })
     }
 
@@ -157,10 +162,7 @@ impl Session {
 
     /// Where the record lies.
     pub fn folder(&self) -> Option<&RunFolder> {
-        match &self.record {
-            Record::On { folder, .. } => Some(folder),
-            Record::Off { folder, .. } => folder.as_ref(),
-        }
+        self.record.folder()
     }
 
     /// Why the run is not recorded, if it is not.
@@ -376,6 +378,13 @@ impl Record {
             Err(error) if out.is_some() => Err(SessionError::Record(error)),
             // Watching without a record is better than not watching.
             Err(error) => Ok(Self::Off { folder: None, reason: tasks::chain(&error) }),
+        }
+    }
+
+    const fn folder(&self) -> Option<&RunFolder> {
+        match self {
+            Self::On { folder, .. } => Some(folder),
+            Self::Off { folder, .. } => folder.as_ref(),
         }
     }
 

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::scenario::plan::Plan;
-use crate::units::UnixMicros;
+pub use crate::tui::Charset;
+pub use crate::tui::Depth;
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,8 +83,6 @@ pub struct Settings {
     pub duration: Option<Duration>,
     /// The run folder, if it was named.
     pub out: Option<PathBuf>,
-    /// Where run folders are made if none was named.
-    pub runs: PathBuf,
     /// Whether nothing may be written to the cluster.
     pub read_only: bool,
     /// Whether questions are answered with yes.
@@ -113,33 +112,9 @@ pub struct Look {
     /// Which glyphs can be shown.
     pub charset: Charset,
     /// Which colours can be shown.
-    pub color: ColorDepth,
+    pub color: Depth,
     /// Most frames a second, from 1 to 20.
     pub fps: u16,
-}
-
-/// Which glyphs can be shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Charset {
-    /// ASCII alone.
-    Ascii,
-    /// Blocks and lines.
-    Block,
-    /// Braille too.
-    Braille,
-}
-
-/// Which colours can be shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ColorDepth {
-    /// None; bold, reverse and underlined are still there.
-    Mono,
-    /// The sixteen of the terminal.
-    Ansi16,
-    /// The palette of 256.
-    Ansi256,
-    /// 24 bit.
-    True,
 }
 
 /// What happens when the terminal goes away.
@@ -185,50 +160,4 @@ pub struct Log {
     pub path: PathBuf,
     /// 0 is info, 1 debug, more is trace.
     pub verbosity: u8,
-}
-
-// === impl Settings ===
-
-impl Settings {
-    /// The folder of a run that is called `name` and began at `began`: the one named, or
-    /// `TIME-NAME` below [`Settings::runs`]. The time is UTC and sorts.
-    pub fn run_folder(&self, name: &str, began: UnixMicros) -> PathBuf {
-        if let Some(out) = &self.out {
-            return out.clone();
-        }
-        // 2026-11-23T03:26:00.123Z becomes 20261123T032600.123Z.
-        let time: String = began.to_string().replace(['-', ':'], "");
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        let name: String =
-            name.chars().take(60).map(|c| if is_plain(c) { c } else { '-' }).collect();
-        self.runs.join(format!("{time}-{name}"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_run_folder_stays_where_runs_are() {
-        let mut settings = Settings {
-            output: Output::Headless,
-            look: Look { theme: None, charset: Charset::Ascii, color: ColorDepth::Mono, fps: 10 },
-            cluster: Cluster::default(),
-            duration: None,
-            out: None,
-            runs: PathBuf::from("runs"),
-            read_only: false,
-            assume_yes: false,
-            on_hangup: OnHangup::Continue,
-            log: None,
-        };
-        let began = UnixMicros::parse("2026-11-23T03:26:00.123Z").unwrap();
-        assert_eq!(
-            settings.run_folder("../a b", began),
-            PathBuf::from("runs/20261123T032600.123Z----a-b")
-        );
-        settings.out = Some(PathBuf::from("here"));
-        assert_eq!(settings.run_folder("a", began), PathBuf::from("here"));
-    }
 }

@@ -20,12 +20,23 @@ use super::live::Screen;
 /// Rows of the CSV at most: one a column of the window.
 const ROWS: usize = 240;
 
+/// Writes it; returns what to tell the person.
+pub(super) fn take(folder: Option<&RunFolder>, screen: &Screen<'_>) -> String {
+    let Some(folder) = folder else {
+        return "no snapshot: there is no run folder to write it to".to_owned();
+    };
+    match write(folder, screen) {
+        Ok(files) => {
+            let stem = files.first().map(|first| first.with_extension("")).unwrap_or_default();
+            format!("snapshot {}.{{txt,ansi,svg,json,csv}}", stem.display())
+        }
+        Err(error) => format!("no snapshot: {}", crate::tasks::chain(&error)),
+    }
+}
+
 /// Writes it; returns the files.
-pub(super) fn write(
-    folder: &RunFolder,
-    model: &Model,
-    screen: &Screen<'_>,
-) -> Result<Vec<PathBuf>, FolderError> {
+fn write(folder: &RunFolder, screen: &Screen<'_>) -> Result<Vec<PathBuf>, FolderError> {
+    let model = screen.model;
     let moment = Moment::of(model, screen.ui);
     let wall = model.run.anchor().wall(moment.at).to_string();
     let stem: String = wall.replace(['-', ':'], "");
@@ -122,7 +133,7 @@ fn csv(model: &Model, screen: &Screen<'_>) -> String {
             }
         }
         let is_panicking = panics.map(|panics| {
-            panics.iter().any(|span| span.began <= at && span.ended.is_none_or(|ended| at < ended))
+            panics.iter().any(|span| span.covers(at, model.now))
         });
         let _ = writeln!(text, ",{}", is_panicking.map_or("", |it| if it { "1" } else { "0" }));
     }

@@ -14,7 +14,7 @@ use super::args::RecordArgs;
 use super::args::ScreenArgs;
 use crate::app::settings::Charset;
 use crate::app::settings::Cluster;
-use crate::app::settings::ColorDepth;
+use crate::app::settings::Depth;
 use crate::app::settings::Log;
 use crate::app::settings::Look;
 use crate::app::settings::Namespace;
@@ -60,7 +60,6 @@ pub(super) fn settings(shared: Shared, env: Env<'_>) -> Settings {
         cluster,
         duration: duration.map(|span| span.0),
         out: record.and_then(|record| record.out),
-        runs: runs(env),
         read_only,
         assume_yes: limits.yes,
         on_hangup: match limits.on_hangup {
@@ -122,26 +121,26 @@ pub(super) fn charset(asked: CharsetArg, env: Env<'_>) -> Charset {
 }
 
 /// A flag over `NO_COLOR` over `COLORTERM` over `TERM`.
-fn color(asked: ColorArg, env: Env<'_>) -> ColorDepth {
+fn color(asked: ColorArg, env: Env<'_>) -> Depth {
     match asked {
-        ColorArg::Never => ColorDepth::Mono,
-        ColorArg::Ansi16 => ColorDepth::Ansi16,
-        ColorArg::Ansi256 => ColorDepth::Ansi256,
-        ColorArg::True => ColorDepth::True,
-        ColorArg::Always => detected_color(env).max(ColorDepth::Ansi16),
-        ColorArg::Auto if env("NO_COLOR").is_some() => ColorDepth::Mono,
+        ColorArg::Never => Depth::Mono,
+        ColorArg::Ansi16 => Depth::Ansi16,
+        ColorArg::Ansi256 => Depth::Ansi256,
+        ColorArg::True => Depth::True,
+        ColorArg::Always => detected_color(env).max(Depth::Ansi16),
+        ColorArg::Auto if env("NO_COLOR").is_some() => Depth::Mono,
         ColorArg::Auto => detected_color(env),
     }
 }
 
-fn detected_color(env: Env<'_>) -> ColorDepth {
+fn detected_color(env: Env<'_>) -> Depth {
     let term = env("TERM").unwrap_or_default();
     match env("COLORTERM").as_deref() {
-        Some("truecolor" | "24bit") => ColorDepth::True,
-        _ if term.ends_with("-direct") => ColorDepth::True,
-        _ if term.contains("256color") => ColorDepth::Ansi256,
-        _ if term.is_empty() || term == "dumb" || term.starts_with("vt") => ColorDepth::Mono,
-        _ => ColorDepth::Ansi16,
+        Some("truecolor" | "24bit") => Depth::True,
+        _ if term.ends_with("-direct") => Depth::True,
+        _ if term.contains("256color") => Depth::Ansi256,
+        _ if term.is_empty() || term == "dumb" || term.starts_with("vt") => Depth::Mono,
+        _ => Depth::Ansi16,
     }
 }
 
@@ -156,7 +155,7 @@ mod tests {
     #[test]
     fn colors_are_what_the_terminal_says_unless_a_person_says_otherwise() {
         use ColorArg as Arg;
-        use ColorDepth as Depth;
+
         for (asked, vars, expected) in [
             (Arg::Auto, &[("TERM", "xterm")][..], Depth::Ansi16),
             (Arg::Auto, &[("TERM", "xterm-256color")], Depth::Ansi256),

@@ -176,16 +176,24 @@ fn addresses(service: &Value, node: Option<&str>) -> impl Iterator<Item = String
     let outside = items(&service["status"]["loadBalancer"]["ingress"])
         .filter_map(|one| one["ip"].as_str().or(one["hostname"].as_str()))
         .chain(items(&service["spec"]["externalIPs"]).filter_map(Value::as_str));
-    let mut urls: Vec<_> =
-        outside.map(|address| format!("http://{}", bracketed(address))).collect();
     let ports = &service["spec"]["ports"];
-    let http = items(ports).find(|port| port["port"].as_u64() == Some(80));
+    let numbered = items(ports).find(|port| port["port"].as_u64() == Some(80));
+    // Behind a load balancer of one machine port 80 may be taken, and another is used.
+    let named =
+        || items(ports).find(|port| matches!(port["name"].as_str(), Some("http2" | "http")));
+    let http = numbered.or_else(named);
+    let port = match http.and_then(|port| port["port"].as_u64()) {
+        None | Some(80) => String::new(),
+        Some(other) => format!(":{other}"),
+    };
+    let mut urls: Vec<_> =
+        outside.map(|address| format!("http://{}{port}", bracketed(address))).collect();
     if let (Some(node), Some(port)) = (node, http.and_then(|port| port["nodePort"].as_u64())) {
         urls.push(format!("http://{}:{port}", bracketed(node)));
     }
     let cluster_ip = service["spec"]["clusterIP"].as_str();
     if let Some(address) = cluster_ip.filter(|address| !matches!(*address, "" | "None")) {
-        urls.push(format!("http://{}", bracketed(address)));
+        urls.push(format!("http://{}{port}", bracketed(address)));
     }
     urls.into_iter()
 }
@@ -278,6 +286,11 @@ mod tests {
             ]
         );
         assert_eq!(addresses(&json!({"spec": {"clusterIP": "None"}}), None).count(), 0);
+        let elsewhere = json!({
+            "spec": {"ports": [{"name": "http2", "port": 8081}]},
+            "status": {"loadBalancer": {"ingress": [{"ip": "127.0.0.1"}]}},
+        });
+        assert_eq!(addresses(&elsewhere, None).next().unwrap(), "http://127.0.0.1:8081");
     }
 
     fn cluster(status: Value) -> Cluster {

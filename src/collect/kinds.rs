@@ -65,7 +65,7 @@ pub(crate) fn resource(kind: Kind) -> ApiResource {
 }
 
 /// What identifies an object.
-pub(crate) fn id(raw: &DynamicObject) -> Id {
+pub fn id(raw: &DynamicObject) -> Id {
     let washed = |text: &Option<String>| clean(text.as_deref().unwrap_or_default(), MAX_NAME);
     Id {
         namespace: washed(&raw.metadata.namespace),
@@ -75,7 +75,7 @@ pub(crate) fn id(raw: &DynamicObject) -> Id {
 }
 
 /// The object in our words.
-pub(crate) fn object(kind: Kind, raw: &DynamicObject) -> Object {
+pub fn object(kind: Kind, raw: &DynamicObject) -> Object {
     match kind {
         Kind::Pod => Object::Pod(pod(raw)),
         Kind::Event => Object::Event(kube_event(raw)),

@@ -5,6 +5,7 @@
 //! pods there are, who owns a revision, whether the metrics speak) stands in a `watch` channel.
 
 pub mod exposition;
+pub mod kinds;
 pub mod gateway;
 pub mod knative;
 pub mod kubeconfig;
@@ -15,7 +16,6 @@ mod backoff;
 mod components;
 mod fetch;
 mod health;
-mod kinds;
 mod lease;
 mod log;
 mod meter;

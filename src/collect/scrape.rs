@@ -234,12 +234,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn garbage_is_counted_and_makes_no_event() {
+    async fn garbage_is_a_failure_and_makes_no_event() {
         let (mut bus, _task) =
             activators(|_, _| Answer::Text(200, "<html>\n\u{1b}[2J\u{0}{{{\n".into()));
         let (facts, reports) = said(&mut bus, 5).await;
         assert!(facts.is_empty());
-        assert!(reports.last().unwrap().not_understood >= 8);
+        let last = reports.last().unwrap();
+        assert_eq!(last.state, State::Failing);
+        assert!(last.reason.contains("no metrics") && 4 <= last.errors, "{last:?}");
     }
 
     #[tokio::test(start_paused = true)]

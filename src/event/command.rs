@@ -43,6 +43,8 @@ pub enum LoadCommand {
     Burst,
     /// Stay at the present amount; the profile waits. Again: the profile goes on.
     Hold,
+    /// The profile rules again, from where it waits.
+    Profile,
     /// To the next stage.
     Next,
     /// Send nothing; the profile waits.

@@ -22,6 +22,12 @@ pub struct Interval {
     pub target: f64,
     /// Whether the load is paused at its end.
     pub paused: bool,
+    /// How far the plan's profile has come at its end; `None` in records that do not say.
+    #[serde(default)]
+    pub profile_at: Option<Duration>,
+    /// Whether the profile waits there, because a person or a safety rule holds the load.
+    #[serde(default)]
+    pub profile_waits: bool,
     /// Requests that fell due.
     pub offered: u64,
     /// Requests of which a first byte was written.

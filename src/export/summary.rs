@@ -186,7 +186,9 @@ pub struct SourceSummary {
 pub struct CheckSummary {
     /// As it was written.
     pub name: String,
-    /// The limit, in the measure's unit (seconds, share, requests a second, pods).
+    /// The unit of limit and value: `s`, `share`, `/s`, or empty for counts.
+    pub unit: &'static str,
+    /// The limit.
     pub limit: f64,
     /// The value; `None` without data.
     pub value: Option<f64>,

@@ -115,10 +115,16 @@ impl Control {
         self.is_paused
     }
 
+    /// Whether the profile waits, because something else rules.
+    pub(super) fn waits(&self) -> bool {
+        self.is_paused || self.ruler != Ruler::Profile
+    }
+
     /// Where the profile is at `t`.
     pub(super) fn profile_time_at(&self, t: f64) -> f64 {
         if self.ruler == Ruler::Profile && !self.is_paused {
-            self.profile_time + (t - self.since)
+            // A change is known a little before it takes effect.
+            self.profile_time + (t - self.since).max(0.0)
         } else {
             self.profile_time
         }
@@ -180,6 +186,12 @@ impl Control {
                 self.rule(t, ruler);
                 Some(Change { by: By::You, what, from, to: self.rate_at(t), reason: None })
             }
+            LoadCommand::Profile if self.waits() => {
+                self.rule(t, Ruler::Profile);
+                let to = self.rate_at(t);
+                Some(Change { by: By::You, what: "profile", from, to, reason: None })
+            }
+            LoadCommand::Profile => None,
             LoadCommand::Next => {
                 let next = self.stage_at(t).map_or(0, |stage| stage + 1);
                 let begins = self.profile.stage_begins(next).unwrap_or(self.profile.lasts());
@@ -276,7 +288,8 @@ mod tests {
         assert_eq!((change.from, change.to), (10.0, 42.0));
         assert_eq!(rates(&control, &[4.0, 100.0]), [42.0, 42.0]);
         assert!(!control.is_over(100.0));
-        control.obey(LoadCommand::Hold, 104.0);
+        control.obey(LoadCommand::Profile, 104.0);
+        assert!(control.obey(LoadCommand::Profile, 104.0).is_none(), "it rules already");
         // Six seconds of the first stage are left.
         assert_eq!(rates(&control, &[104.0, 109.9, 110.0, 119.9]), [10.0, 10.0, 100.0, 100.0]);
         assert!(control.is_over(120.0));

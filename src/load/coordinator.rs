@@ -16,7 +16,6 @@ use crate::clock::Clock;
 use crate::event::Event;
 use crate::event::command::LoadCommand;
 use crate::event::run;
-use crate::event::run::By;
 use crate::event::traffic::Interval;
 use crate::scenario::plan::Plan;
 use crate::units::At;
@@ -26,6 +25,7 @@ use super::control::Control;
 use super::shard::Counted;
 use super::shard::Order;
 use super::tally::Pending;
+use super::tally::State;
 use super::tally::Tally;
 use super::target::Target;
 
@@ -200,9 +200,6 @@ impl Coordinator {
         let Change { by, what, from, to, reason } = change;
         let control = run::Control { by, what: what.to_owned(), from, to, reason, at: self.at(t) };
         self.say(Event::Control(control));
-        if by == By::You && what == "next" {
-            self.keep_time(self.at(t));
-        }
     }
 
     fn order_course(&mut self) {
@@ -294,9 +291,14 @@ impl Coordinator {
     fn interval(&self) -> Interval {
         let now = self.parts.clock.at();
         let t = self.t(now);
-        let target =
-            if self.is_plan_over || self.is_stopping { 0.0 } else { self.control.rate_at(t) };
-        self.pending.close(now, self.parts.is_open, (target, self.control.is_paused()))
+        let is_over = self.is_plan_over || self.is_stopping;
+        let state = State {
+            target: if is_over { 0.0 } else { self.control.rate_at(t) },
+            paused: self.control.is_paused(),
+            profile_at: self.control.profile_time_at(t).max(0.0),
+            profile_waits: self.control.waits(),
+        };
+        self.pending.close(now, self.parts.is_open, state)
     }
 
     /// Holds the load at the plan's lowest rate when most requests fail.

@@ -49,6 +49,19 @@ pub(super) struct Pending {
     send_lag: LatencyHistogram,
 }
 
+/// How the load stands at an interval's end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct State {
+    /// Requests a second, or users, asked for.
+    pub(super) target: f64,
+    /// Whether the load is paused.
+    pub(super) paused: bool,
+    /// Seconds of the profile that are behind.
+    pub(super) profile_at: f64,
+    /// Whether the profile waits.
+    pub(super) profile_waits: bool,
+}
+
 impl Tally {
     /// Nothing counted. `None` only if the bounds were wrong.
     pub(super) fn new() -> Option<Self> {
@@ -158,7 +171,7 @@ impl Pending {
         &self,
         ended: At,
         is_open: bool,
-        (target, paused): (f64, bool),
+        state: State,
     ) -> Interval {
         let encode = |histogram: &LatencyHistogram, is_there: bool| -> Option<Histogram> {
             is_there.then(|| histogram.encode())
@@ -169,8 +182,10 @@ impl Pending {
         });
         Interval {
             lasted: ended.since(self.interval.began),
-            target,
-            paused,
+            target: state.target,
+            paused: state.paused,
+            profile_at: Duration::try_from_secs_f64(state.profile_at).ok(),
+            profile_waits: state.profile_waits,
             status: self.interval.status.clone(),
             errors: BTreeMap::clone(&self.interval.errors),
             response_time: encode(&self.response_time, is_open),

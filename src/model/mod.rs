@@ -209,19 +209,13 @@ impl Model {
         let config = self.config_of(autoscaler);
         let Some(scaling) = self.scaling.entry(&revision) else { return };
         scaling.config = config;
-        let known = scaling.desired.last().map(|(_, value)| value);
+        let from = scaling.desired_now;
         let desired = autoscaler.desired;
-        if known.map(|value| format!("{value}")) == desired.map(|value| format!("{value}")) {
+        if from == desired && !scaling.desired.is_empty() {
             return;
         }
         scaling.desire(at, desired);
         if let Some(to) = desired {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "it was pushed as a u32"
-            )]
-            let from = known.map(|value| value as u32);
             self.happenings.push(at, What::Desired { revision, from, to });
         }
     }
@@ -229,20 +223,18 @@ impl Model {
     fn sks_seen(&mut self, at: At, sks: &ServerlessService) {
         let revision = name_of(&sks.id.namespace, &sks.id.name);
         let Some(scaling) = self.scaling.entry(&revision) else { return };
-        let known = scaling.via_activator.last().map(|(_, value)| 0.0 < value);
-        let via_activator = match sks.activator_endpoints.status {
-            Status::True => true,
-            Status::False => false,
-            Status::Unknown => {
-                scaling.via_activator.gap(at);
-                return;
-            }
+        let known = scaling.via_activator_now;
+        let now = match sks.activator_endpoints.status {
+            Status::True => Some(true),
+            Status::False => Some(false),
+            Status::Unknown => None,
         };
-        if known == Some(via_activator) {
+        if known == now {
             return;
         }
-        scaling.via_activator.push(at, f64::from(u8::from(via_activator)));
-        if known.is_some() {
+        scaling.via_activator_now = now;
+        scaling.via_activator.set(at, now.map(|is_in| f64::from(u8::from(is_in))));
+        if let (Some(_), Some(via_activator)) = (known, now) {
             self.happenings.push(at, What::Path { revision, via_activator });
         }
     }

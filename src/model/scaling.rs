@@ -27,6 +27,8 @@ use super::happenings::What;
 const REVISIONS_MAX: usize = 2000;
 /// Panics of a revision that are kept; older ones are counted in their sum.
 const SPANS_MAX: usize = 1000;
+/// Knative's default stable window.
+const WINDOW: Duration = Duration::from_secs(60);
 /// A reading older than this is stale: the autoscaler decides every two seconds, we read every
 /// second.
 pub const FRESH: Duration = Duration::from_secs(6);
@@ -55,6 +57,10 @@ pub struct RevisionScaling {
     pub last_over: Option<At>,
     /// The most that was desired in the present panic.
     pub held_max: Option<u32>,
+    /// Pods desired now; `None` is not known.
+    pub desired_now: Option<u32>,
+    /// Whether the activator is in the path now; `None` is not known.
+    pub via_activator_now: Option<bool>,
     /// `status.desiredScale` of the `PodAutoscaler`, or what was requested where that is not seen.
     pub desired: Series,
     /// The decider's wish, before bounds.
@@ -244,6 +250,24 @@ impl Scaling {
     }
 }
 
+// === impl PanicSpan ===
+
+impl PanicSpan {
+    /// When it ended, or until when it is known to go on at `now`: a metric that is no longer read
+    /// says nothing; a log would have said that it is over.
+    pub fn until(&self, now: At) -> At {
+        self.ended.unwrap_or_else(|| match self.origin {
+            Origin::Log => now.max(self.began),
+            Origin::Metric | Origin::Prometheus | Origin::Derived => now.min(self.seen + FRESH),
+        })
+    }
+
+    /// Whether it is known to go on at `at`, seen from `now`.
+    pub fn covers(&self, at: At, now: At) -> bool {
+        self.began <= at && at < self.until(now).max(self.began + Duration::from_micros(1))
+    }
+}
+
 // === impl RevisionScaling ===
 
 impl RevisionScaling {
@@ -317,7 +341,14 @@ impl RevisionScaling {
         reading: &Autoscaler,
         log: &mut Happenings,
     ) {
-        if let Some(span) = self.panics.back_mut().filter(|span| span.ended.is_none()) {
+        // After a long silence of the metric it may be another one.
+        let window = self.config.as_ref().map_or(WINDOW, |config| config.config.stable_window);
+        let goes_on = |span: &PanicSpan| {
+            span.ended.is_none() && (span.origin == Origin::Log || at.since(span.seen) < window)
+        };
+        let was_lost = self.panics.back().is_some_and(|span| span.ended.is_none() && !goes_on(span));
+        let was_on = was_on || was_lost;
+        if let Some(span) = self.panics.back_mut().filter(|span| goes_on(span)) {
             span.seen = at;
             span.origin = origin;
         } else {
@@ -436,6 +467,7 @@ impl RevisionScaling {
     }
 
     pub(super) fn desire(&mut self, at: At, desired: Option<u32>) {
+        self.desired_now = desired;
         match desired {
             Some(desired) => {
                 self.desired.push(at, desired.into());
@@ -447,11 +479,10 @@ impl RevisionScaling {
 
     /// Seconds in panic until `now`, as far as we saw.
     pub fn panic_seconds(&self, now: At) -> f64 {
+        // Adding to zero, since the sum of no floats is -0.0.
         self.panics
             .iter()
-            .map(|span| span.ended.unwrap_or_else(|| now.min(span.seen + FRESH)).since(span.began))
-            .map(|lasted| lasted.as_secs_f64())
-            .sum()
+            .fold(0.0, |sum, span| sum + span.until(now).since(span.began).as_secs_f64())
     }
 }
 

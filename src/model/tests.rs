@@ -211,6 +211,53 @@ fn without_the_metric_panic_comes_from_the_log() {
 }
 
 #[test]
+fn a_panic_told_by_the_log_lasts_until_the_log_ends_it() {
+    let mut feed = Feed::new();
+    feed.log(0.0, LogLine::FollowBegan);
+    feed.log(5.0, LogLine::Panicking);
+    let seconds = |feed: &Feed, now| {
+        feed.model.scaling.get(&revision()).unwrap().panic_seconds(At::from_secs(now))
+    };
+    assert!((seconds(&feed, 45) - 40.0).abs() < 1e-6);
+    feed.log(50.0, LogLine::UnPanicking);
+    assert!((seconds(&feed, 99) - 45.0).abs() < 1e-6);
+}
+
+#[test]
+fn a_panic_that_was_out_of_sight_for_long_is_not_held_to_be_one() {
+    let mut feed = Feed::new();
+    feed.reading(1.0, Some(false));
+    feed.reading(2.0, Some(true));
+    feed.reading(10.0, Some(true));
+    feed.reading(200.0, Some(true));
+    let scaling = feed.model.scaling.get(&revision()).unwrap();
+    let spans: Vec<_> = scaling.panics.iter().map(|it| (it.began, it.was_on)).collect();
+    assert_eq!(spans, [(At::from_secs(2), false), (At::from_secs(200), true)]);
+    assert!((scaling.panic_seconds(At::from_secs(200)) - 14.0).abs() < 1e-6);
+}
+
+#[test]
+fn what_is_desired_again_after_a_gap_is_drawn_again() {
+    let mut feed = Feed::new();
+    let wants = |desired| {
+        let id = Id {
+            namespace: "default".to_owned(),
+            name: "hello-00001".to_owned(),
+            uid: "pa".to_owned(),
+        };
+        let autoscaler = PodAutoscaler { id, desired, ..PodAutoscaler::default() };
+        Event::Seen(Box::new(Object::PodAutoscaler(autoscaler)))
+    };
+    for (secs, desired) in [(1.0, Some(3)), (2.0, Some(3)), (5.0, None), (9.0, Some(3))] {
+        feed.at(secs, wants(desired));
+    }
+    let scaling = feed.model.scaling.get(&revision()).unwrap();
+    let at = |secs| scaling.desired.at(At::from_secs(secs), None);
+    assert_eq!([at(4), at(6), at(10)], [Some(3.0), None, Some(3.0)]);
+    assert_eq!(scaling.desired_now, Some(3));
+}
+
+#[test]
 fn a_pod_that_lost_its_lease_is_not_believed() {
     let mut feed = Feed::new();
     feed.reading(1.0, Some(false));

@@ -143,7 +143,7 @@ pub(crate) fn ports(service: &Value, _: UnixMicros) -> Value {
     or_none(joined(ports))
 }
 
-/// The selector of a Service, or of a Deployment or ReplicaSet.
+/// The selector of a Service, or of a Deployment or `ReplicaSet`.
 pub(crate) fn selector(object: &Value, _: UnixMicros) -> Value {
     let labels = object.pointer("/spec/selector/matchLabels").or_else(|| {
         object.pointer("/spec/selector").filter(|all| all.get("matchExpressions").is_none())

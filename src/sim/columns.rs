@@ -100,7 +100,7 @@ pub const EVENTS: &[Column] = &[
     wide("Count", cells::event_count),
     wide("Name", cells::name),
 ];
-/// ConfigMaps.
+/// `ConfigMap`s.
 pub const CONFIG_MAPS: &[Column] = &[NAME, made("Data", cells::data), AGE];
 /// Secrets.
 pub const SECRETS: &[Column] = &[NAME, at("Type", "/type"), made("Data", cells::data), AGE];
@@ -130,7 +130,7 @@ pub const DEPLOYMENTS: &[Column] = &[
     IMAGES,
     SELECTOR,
 ];
-/// ReplicaSets.
+/// `ReplicaSet`s.
 pub const REPLICA_SETS: &[Column] = &[
     NAME,
     number("Desired", "/spec/replicas"),
@@ -141,7 +141,7 @@ pub const REPLICA_SETS: &[Column] = &[
     IMAGES,
     SELECTOR,
 ];
-/// EndpointSlices.
+/// `EndpointSlice`s.
 pub const ENDPOINT_SLICES: &[Column] = &[
     NAME,
     at("AddressType", "/addressType"),
@@ -151,7 +151,7 @@ pub const ENDPOINT_SLICES: &[Column] = &[
 ];
 /// Leases.
 pub const LEASES: &[Column] = &[NAME, at("Holder", "/spec/holderIdentity"), AGE];
-/// HorizontalPodAutoscalers.
+/// `HorizontalPodAutoscaler`s.
 pub const HPAS: &[Column] = &[
     NAME,
     made("Reference", cells::reference),
@@ -161,7 +161,7 @@ pub const HPAS: &[Column] = &[
     number("Replicas", "/status/currentReplicas"),
     AGE,
 ];
-/// CustomResourceDefinitions.
+/// `CustomResourceDefinition`s.
 pub const CRDS: &[Column] = &[NAME, at("Created At", "/metadata/creationTimestamp")];
 /// Services of Knative.
 pub const KSERVICES: &[Column] = &[
@@ -192,7 +192,7 @@ pub const REVISIONS: &[Column] = &[
 ];
 /// Routes of Knative.
 pub const ROUTES: &[Column] = &[NAME, at("URL", "/status/url"), READY, REASON];
-/// PodAutoscalers of Knative.
+/// `PodAutoscaler`s of Knative.
 pub const POD_AUTOSCALERS: &[Column] = &[
     NAME,
     number("DesiredScale", "/status/desiredScale"),
@@ -202,7 +202,7 @@ pub const POD_AUTOSCALERS: &[Column] = &[
 ];
 /// Metrics of Knative.
 pub const READY_REASON: &[Column] = &[NAME, READY, REASON];
-/// ServerlessServices of Knative.
+/// `ServerlessService`s of Knative.
 pub const SERVERLESS_SERVICES: &[Column] = &[
     NAME,
     at("Mode", "/spec/mode"),
@@ -212,7 +212,7 @@ pub const SERVERLESS_SERVICES: &[Column] = &[
     READY,
     REASON,
 ];
-/// ScaledObjects of KEDA.
+/// `ScaledObject`s of KEDA.
 pub const SCALED_OBJECTS: &[Column] = &[
     NAME,
     at("ScaleTargetKind", "/status/scaleTargetKind"),

@@ -328,7 +328,7 @@ fn component(world: &World, app: &str, ports: &[(&str, u16)], n: u32) {
         &resources::SERVICES,
         json!({
             "metadata": { "name": service, "namespace": SYSTEM, "labels": labels },
-            "spec": { "type": "ClusterIP", "clusterIP": "10.43.0.9", "selector": { "app": app }, "ports": ports },
+            "spec": { "type": "ClusterIP", "clusterIP": "192.0.2.9", "selector": { "app": app }, "ports": ports },
         }),
     );
 }
@@ -353,7 +353,7 @@ fn gateway_object(at: Option<SocketAddr>) -> Value {
             "networking.knative.dev/ingress-provider": "kourier",
         } },
         "spec": {
-            "type": "LoadBalancer", "clusterIP": "10.43.0.10",
+            "type": "LoadBalancer", "clusterIP": "192.0.2.10",
             "selector": { "app": "3scale-kourier-gateway" },
             "ports": [{ "name": "http2", "port": port, "targetPort": 8080, "protocol": "TCP" }],
         },

@@ -225,7 +225,7 @@ impl<'a> Parts<'a> {
         meta["labels"]["networking.internal.knative.dev/serviceType"] = kind.into();
         let port = |name: &str, port: u16, target: u16| json!({ "name": name, "port": port, "targetPort": target, "protocol": "TCP" });
         let mut spec = json!({
-            "type": "ClusterIP", "clusterIP": if is_public { "10.43.1.1" } else { "10.43.1.2" },
+            "type": "ClusterIP", "clusterIP": if is_public { "192.0.2.101" } else { "192.0.2.102" },
             "ports": [port("http", 80, 8012), port("https", 443, 8112)],
         });
         if !is_public {

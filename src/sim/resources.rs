@@ -123,7 +123,12 @@ impl Resource {
         }
     }
 
-    /// Whether it comes from a CustomResourceDefinition of Knative or KEDA.
+    /// Whether it is a question, which is answered and never kept.
+    pub fn is_question(&self) -> bool {
+        [&SELF_SUBJECT_ACCESS_REVIEWS, &SELF_SUBJECT_REVIEWS].contains(&self)
+    }
+
+    /// Whether it comes from a `CustomResourceDefinition` of Knative or KEDA.
     pub fn is_custom(&self) -> bool {
         self.group.ends_with("knative.dev") || self.group == "keda.sh"
     }
@@ -163,7 +168,7 @@ pub static ENDPOINTS: Resource =
 /// Events.
 pub static EVENTS: Resource =
     Resource::new(CORE, ("events", "event", "Event"), columns::EVENTS).short(&["ev"]);
-/// ConfigMaps.
+/// `ConfigMap`s.
 pub static CONFIG_MAPS: Resource =
     Resource::new(CORE, ("configmaps", "configmap", "ConfigMap"), columns::CONFIG_MAPS)
         .short(&["cm"]);
@@ -184,7 +189,7 @@ pub static DEPLOYMENTS: Resource =
         .short(&["deploy"])
         .categories(&["all"])
         .sub(&["status", "scale"]);
-/// ReplicaSets.
+/// `ReplicaSet`s.
 pub static REPLICA_SETS: Resource =
     Resource::new(APPS, ("replicasets", "replicaset", "ReplicaSet"), columns::REPLICA_SETS)
         .short(&["rs"])
@@ -195,7 +200,7 @@ pub static NEW_EVENTS: Resource =
     Resource::new(("events.k8s.io", "v1"), ("events", "event", "Event"), columns::EVENTS)
         .short(&["ev"])
         .stored_as(&EVENTS);
-/// EndpointSlices.
+/// `EndpointSlice`s.
 pub static ENDPOINT_SLICES: Resource = Resource::new(
     ("discovery.k8s.io", "v1"),
     ("endpointslices", "endpointslice", "EndpointSlice"),
@@ -204,7 +209,7 @@ pub static ENDPOINT_SLICES: Resource = Resource::new(
 /// Leases.
 pub static LEASES: Resource =
     Resource::new(("coordination.k8s.io", "v1"), ("leases", "lease", "Lease"), columns::LEASES);
-/// HorizontalPodAutoscalers.
+/// `HorizontalPodAutoscaler`s.
 pub static HPAS: Resource = Resource::new(
     ("autoscaling", "v2"),
     ("horizontalpodautoscalers", "horizontalpodautoscaler", "HorizontalPodAutoscaler"),
@@ -213,7 +218,7 @@ pub static HPAS: Resource = Resource::new(
 .short(&["hpa"])
 .categories(&["all"])
 .sub(STATUS);
-/// CustomResourceDefinitions.
+/// `CustomResourceDefinition`s.
 pub static CRDS: Resource = Resource::new(
     ("apiextensions.k8s.io", "v1"),
     ("customresourcedefinitions", "customresourcedefinition", "CustomResourceDefinition"),
@@ -247,7 +252,7 @@ pub static ROUTES: Resource = Resource::new(SERVING, ("routes", "route", "Route"
     .short(&["rt"])
     .categories(KNATIVE)
     .sub(STATUS);
-/// PodAutoscalers of Knative.
+/// `PodAutoscaler`s of Knative.
 pub static POD_AUTOSCALERS: Resource = Resource::new(
     KNATIVE_AUTOSCALING,
     ("podautoscalers", "podautoscaler", "PodAutoscaler"),
@@ -261,7 +266,7 @@ pub static METRICS_OF_REVISIONS: Resource =
     Resource::new(KNATIVE_AUTOSCALING, ("metrics", "metric", "Metric"), columns::READY_REASON)
         .categories(KNATIVE_INTERNAL)
         .sub(STATUS);
-/// ServerlessServices of Knative.
+/// `ServerlessService`s of Knative.
 pub static SERVERLESS_SERVICES: Resource = Resource::new(
     KNATIVE_NETWORKING,
     ("serverlessservices", "serverlessservice", "ServerlessService"),
@@ -270,7 +275,7 @@ pub static SERVERLESS_SERVICES: Resource = Resource::new(
 .short(&["sks"])
 .categories(&["knative-internal", "networking"])
 .sub(STATUS);
-/// ScaledObjects of KEDA.
+/// `ScaledObject`s of KEDA.
 pub static SCALED_OBJECTS: Resource = Resource::new(
     ("keda.sh", "v1alpha1"),
     ("scaledobjects", "scaledobject", "ScaledObject"),
@@ -288,7 +293,7 @@ pub static NODE_METRICS: Resource =
         .read_only();
 
 /// All of them, in the order in which discovery lists them.
-pub static ALL: [&Resource; 26] = [
+pub static ALL: [&Resource; 27] = [
     &CONFIG_MAPS,
     &ENDPOINTS,
     &EVENTS,
@@ -315,12 +320,21 @@ pub static ALL: [&Resource; 26] = [
     &ROUTES,
     &KSERVICES,
     &SELF_SUBJECT_ACCESS_REVIEWS,
+    &SELF_SUBJECT_REVIEWS,
 ];
 
 /// The question "may I?"; it is answered and never kept.
 pub static SELF_SUBJECT_ACCESS_REVIEWS: Resource = Resource::new(
     ("authorization.k8s.io", "v1"),
     ("selfsubjectaccessreviews", "selfsubjectaccessreview", "SelfSubjectAccessReview"),
+    &[],
+)
+.cluster();
+
+/// The question "who am I?".
+pub static SELF_SUBJECT_REVIEWS: Resource = Resource::new(
+    ("authentication.k8s.io", "v1"),
+    ("selfsubjectreviews", "selfsubjectreview", "SelfSubjectReview"),
     &[],
 )
 .cluster();

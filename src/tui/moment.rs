@@ -438,9 +438,7 @@ fn panic_at(
         };
     }
     let spans = scaling.panics.iter();
-    if let Some(span) =
-        spans.rev().find(|it| it.began <= at && at < it.ended.unwrap_or(it.seen + FRESH))
-    {
+    if let Some(span) = spans.rev().find(|span| span.covers(at, model.now)) {
         let (origin, since, was_on) = (span.origin, span.began, span.was_on);
         return Panic::On { origin, since, was_on, leaves: None };
     }

@@ -75,7 +75,7 @@ impl Form {
             Self::Table(include) => {
                 let version = &object["metadata"]["resourceVersion"];
                 let metadata = json!({ "resourceVersion": version });
-                table::of(resource, std::slice::from_ref(object), metadata, (include, now))
+                table::of(resource, std::slice::from_ref(object), &metadata, (include, now))
             }
         }
     }
@@ -84,7 +84,7 @@ impl Form {
     pub(crate) fn list(
         self,
         resource: &Resource,
-        (items, metadata): (&[Rc<Value>], Value),
+        (items, metadata): (&[Rc<Value>], &Value),
         now: UnixMicros,
     ) -> Value {
         match self {

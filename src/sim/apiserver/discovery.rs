@@ -66,16 +66,17 @@ pub(crate) fn version(group: &str, version: &str) -> Result<Response<LocalBody>,
 }
 
 /// The groups without the core one, each once.
-pub(crate) fn group_names() -> Vec<&'static str> {
+fn group_names() -> Vec<&'static str> {
     let mut seen = BTreeSet::from([""]);
     resources::ALL.into_iter().map(|one| one.group).filter(|group| seen.insert(group)).collect()
 }
 
-/// The parts of an object that have a path of their own: name, kind and group of what they give,
-/// and what can be done.
-pub(crate) fn parts(
-    resource: &Resource,
-) -> Vec<(&'static str, (&'static str, &'static str, &'static str), &'static [&'static str])> {
+/// A part of an object that has a path of its own: its name, group, version and kind of what it
+/// gives, and what can be done.
+type Part = (&'static str, (&'static str, &'static str, &'static str), &'static [&'static str]);
+
+/// The parts of an object.
+fn parts(resource: &Resource) -> Vec<Part> {
     let own = (resource.group, resource.version, resource.kind);
     let mut parts: Vec<_> = resource
         .subresources
@@ -99,7 +100,7 @@ pub(crate) fn parts(
 
 /// What can be done with a resource.
 pub(crate) fn verbs(resource: &Resource) -> &'static [&'static str] {
-    if *resource == resources::SELF_SUBJECT_ACCESS_REVIEWS {
+    if resource.is_question() {
         &["create"]
     } else if resource.stored_as.is_some() {
         &["get", "list", "watch"]

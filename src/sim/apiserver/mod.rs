@@ -134,63 +134,77 @@ impl<B: Backstage + 'static> ApiServer<B> {
         let query = Query::parse(request.uri().query().unwrap_or_default());
         let faulty = self.faults.now();
         let verb = verb(request.method(), &place, &query)?;
-        let mut qualified = place.resource.qualified();
-        if let Some(part) = &place.subresource {
-            qualified = format!("{qualified}/{part}");
-        }
+        let qualified = place.qualified();
         if faulty.forbidden.contains(&qualified) {
             return Err(Status::Forbidden { resource: qualified, verb: verb.to_owned() });
         }
-        match (place.subresource.as_deref(), place.name.as_deref()) {
-            (Some("proxy"), Some(_)) => {
-                let tail = path.split_once("/proxy").map_or("", |(_, tail)| tail);
-                let behind = (&self.store, Rc::clone(&self.backstage));
-                return node::proxy(behind, (&place, tail), &faulty, request).await;
-            }
-            (Some("log"), Some(name)) if verb == "get" && *place.resource == resources::PODS => {
-                let clock = self.store.borrow().clock();
-                let of = (&place, name);
-                return node::log((&self.store, clock), &*self.backstage, of, &query);
-            }
-            (Some(part), _) if !place.resource.subresources.contains(&part) => {
-                return Err(Status::NoSuchPath);
-            }
-            _ => {}
+        if let Some(name) = place.name.as_deref()
+            && let Some(part @ ("proxy" | "log")) = place.subresource.as_deref()
+        {
+            return match part {
+                "proxy" => {
+                    let (_, tail) = path.split_once(&format!("/{name}/proxy")).unwrap_or_default();
+                    let behind = (&self.store, &*self.backstage);
+                    node::proxy(behind, (&place, tail), &faulty, request).await
+                }
+                _ if verb == "get" => {
+                    node::log(&self.store, &*self.backstage, (&place, name), &query)
+                }
+                _ => Err(Status::MethodNotAllowed),
+            };
         }
-        let form = Form::of(request.headers(), &query)?;
         if verb == "list" && !faulty.slow_list.is_zero() {
             tokio::time::sleep(faulty.slow_list).await;
         }
-        if *place.resource == resources::SELF_SUBJECT_ACCESS_REVIEWS {
-            return if verb == "create" {
-                review::answer(&faulty, request.body())
-            } else {
-                Err(Status::MethodNotAllowed)
+        if place.resource.is_question() {
+            return match verb {
+                "create" if *place.resource == resources::SELF_SUBJECT_REVIEWS => {
+                    Ok(review::subject())
+                }
+                "create" => review::access(&faulty, request.body()),
+                _ => Err(Status::MethodNotAllowed),
             };
         }
+        self.stored((verb, &place, &query), &request)
+    }
+
+    /// A request for what is in the store, or is computed as if it were.
+    fn stored(
+        &self,
+        (verb, place, query): (&str, &Place, &Query),
+        request: &Request<Bytes>,
+    ) -> Answer {
+        if let Some(part) = &place.subresource
+            && !place.resource.subresources.contains(&part.as_str())
+        {
+            return Err(Status::NoSuchPath);
+        }
+        let form = Form::of(request.headers(), query)?;
         let media_type = request.headers().get(header::CONTENT_TYPE);
         let media_type = media_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
         let write = Write {
             store: &self.store,
-            place: &place,
-            query: &query,
+            place,
+            query,
             media_type: media_type.split(';').next().unwrap_or_default().trim(),
             body: request.body(),
             form,
         };
         match (verb, place.name.as_deref()) {
-            ("watch", _) if place.resource.read_only => Err(Status::MethodNotAllowed),
+            ("watch", _) if place.resource.read_only || place.subresource.is_some() => {
+                Err(Status::MethodNotAllowed)
+            }
             ("watch", _) => {
-                let faults = self.faults.subscribe();
-                let body = watch::start(&self.store, faults, &place, &query, form)?;
+                let ends = self.faults.subscribe();
+                let body = watch::start(&self.store, ends, place, query, form)?;
                 Ok(answer::stream(StatusCode::OK, "application/json", body))
             }
-            ("get", Some(name)) => read::get(&self.store, &*self.backstage, (&place, name), form),
-            ("list", None) => read::list(&self.store, &*self.backstage, (&place, &query), form),
+            ("get", Some(name)) => read::get(&self.store, &*self.backstage, (place, name), form),
+            ("list", None) => read::list(&self.store, &*self.backstage, (place, query), form),
             ("create", None) => write.create(),
             ("update", Some(name)) => write.replace(name),
             ("patch", Some(name)) => write.patch(name),
-            ("delete", Some(name)) => write.delete(name),
+            ("delete", Some(name)) if place.subresource.is_none() => write.delete(name),
             ("deletecollection", None) => write.delete_all(),
             _ => Err(Status::MethodNotAllowed),
         }
@@ -220,3 +234,6 @@ fn version() -> serde_json::Value {
         "goVersion": "", "compiler": "rustc", "platform": "sim/sim",
     })
 }
+
+#[cfg(test)]
+mod tests;

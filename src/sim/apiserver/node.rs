@@ -1,6 +1,5 @@
 //! What the API server passes on to nodes: logs, and requests to pods and Services.
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,7 +13,6 @@ use http_body_util::StreamBody;
 use hyper::body::Frame;
 use serde_json::Value;
 
-use crate::clock::Clock;
 use crate::sim::apiserver::answer;
 use crate::sim::apiserver::path::Place;
 use crate::sim::apiserver::query::Query;
@@ -36,11 +34,15 @@ const N_HUGE_PIECES: usize = 64;
 
 /// The lines of a container.
 pub(crate) fn log(
-    (store, clock): (&SharedStore, Clock),
+    store: &SharedStore,
     backstage: &impl Backstage,
     (place, name): (&Place, &str),
     query: &Query,
 ) -> Result<Response<LocalBody>, Status> {
+    if *place.resource != resources::PODS {
+        return Err(Status::NoSuchPath);
+    }
+    let clock = store.borrow().clock();
     let pod = store.borrow().get(&resources::PODS, place.namespace(), name);
     let pod = pod.ok_or_else(|| Status::not_found(&resources::PODS, name))?;
     let container = container(&pod, name, query.get("container"))?;
@@ -105,12 +107,15 @@ fn container(pod: &Value, name: &str, wanted: Option<&str>) -> Result<String, St
 }
 
 /// A request to a pod or Service. `tail` is the path behind `proxy`.
-pub(crate) async fn proxy<B: Backstage>(
-    (store, backstage): (&SharedStore, Rc<B>),
+pub(crate) async fn proxy(
+    (store, backstage): (&SharedStore, &impl Backstage),
     (place, tail): (&Place, &str),
     faulty: &Faulty,
     request: Request<Bytes>,
 ) -> Result<Response<LocalBody>, Status> {
+    if ![&resources::PODS, &resources::SERVICES].contains(&place.resource) {
+        return Err(Status::NoSuchPath);
+    }
     let to = target(place)?;
     if store.borrow().get(place.resource, &to.namespace, &to.name).is_none() {
         return Err(Status::not_found(place.resource, &to.name));

@@ -1,4 +1,4 @@
-//! As much of OpenAPI v3 as `kubectl` needs to see that fields are validated here, so that it does
+//! As much of `OpenAPI` v3 as `kubectl` needs to see that fields are validated here, so that it does
 //! not want to do that itself.
 
 use http::Response;

@@ -44,6 +44,15 @@ impl Place {
         Ok(Self { resource, namespace, name, subresource })
     }
 
+    /// `plural.group/subresource`, as RBAC writes it.
+    pub(crate) fn qualified(&self) -> String {
+        let resource = self.resource.qualified();
+        match &self.subresource {
+            Some(part) => format!("{resource}/{part}"),
+            None => resource,
+        }
+    }
+
     /// The namespace as the store wants it.
     pub(crate) fn namespace(&self) -> &str {
         self.namespace.as_deref().unwrap_or_default()
@@ -54,7 +63,9 @@ impl Place {
 mod tests {
     use super::*;
 
-    fn parse(path: &str) -> Option<(String, Option<String>, Option<String>, Option<String>)> {
+    type Parts = (String, Option<String>, Option<String>, Option<String>);
+
+    fn parse(path: &str) -> Option<Parts> {
         let parts: Vec<_> = path.split('/').collect();
         let place = match &parts[..] {
             ["api", version, rest @ ..] => Place::parse("", version, rest),

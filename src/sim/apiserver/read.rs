@@ -11,6 +11,7 @@ use crate::sim::apiserver::answer;
 use crate::sim::apiserver::answer::Form;
 use crate::sim::apiserver::path::Place;
 use crate::sim::apiserver::query::Query;
+use crate::sim::apiserver::scale;
 use crate::sim::apiserver::select::Selector;
 use crate::sim::backstage::Backstage;
 use crate::sim::backstage::LocalBody;
@@ -33,6 +34,9 @@ pub(crate) fn get(
         store.borrow().get(place.resource, place.namespace(), name)
     };
     let object = object.ok_or_else(|| Status::not_found(place.resource, name))?;
+    if place.subresource.as_deref() == Some("scale") {
+        return Ok(answer::json(StatusCode::OK, &scale::of(&object)));
+    }
     let now = store.borrow().clock().wall();
     Ok(answer::json(StatusCode::OK, &form.object(place.resource, &object, now)))
 }
@@ -83,7 +87,7 @@ pub(crate) fn list(
         }
     }
     let now = store.borrow().clock().wall();
-    Ok(answer::json(StatusCode::OK, &form.list(place.resource, (&items, metadata), now)))
+    Ok(answer::json(StatusCode::OK, &form.list(place.resource, (&items, &metadata), now)))
 }
 
 /// What metrics-server says.

@@ -1,4 +1,4 @@
-//! The scale subresource of Deployments and ReplicaSets.
+//! The scale subresource of Deployments and `ReplicaSet`s.
 
 use serde_json::Value;
 use serde_json::json;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::sim::apiserver::answer;
 use crate::sim::resources::Resource;
 use crate::units::UnixMicros;
 
@@ -36,7 +37,7 @@ impl Include {
 pub(crate) fn of(
     resource: &Resource,
     objects: &[Rc<Value>],
-    metadata: Value,
+    metadata: &Value,
     (include, now): (Include, UnixMicros),
 ) -> Value {
     let columns: Vec<_> = resource
@@ -62,8 +63,8 @@ fn row(resource: &Resource, object: &Value, include: Include, now: UnixMicros) -
     let mut row = json!({ "cells": cells });
     match include {
         Include::Nothing => {}
-        Include::Metadata => row["object"] = crate::sim::apiserver::answer::metadata_only(object),
-        Include::Object => row["object"] = crate::sim::apiserver::answer::view(resource, object),
+        Include::Metadata => row["object"] = answer::metadata_only(object),
+        Include::Object => row["object"] = answer::view(resource, object),
     }
     row
 }

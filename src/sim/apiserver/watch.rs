@@ -212,7 +212,7 @@ impl Watch {
         // Who watches a table gets one without rows.
         let object = match self.form {
             Form::Table(_) => {
-                self.form.list(self.resource, (&[], object["metadata"].clone()), self.clock.wall())
+                self.form.list(self.resource, (&[], &object["metadata"]), self.clock.wall())
             }
             Form::Whole | Form::Metadata => object,
         };

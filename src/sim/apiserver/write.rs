@@ -131,7 +131,7 @@ impl Write<'_> {
         }
         let metadata = json!({ "resourceVersion": store.version().to_string() });
         let now = store.clock().wall();
-        Ok(answer::json(StatusCode::OK, &self.form.list(resource, (&items, metadata), now)))
+        Ok(answer::json(StatusCode::OK, &self.form.list(resource, (&items, &metadata), now)))
     }
 
     fn create_this(&self, mut object: Value) -> Answer {

@@ -8,7 +8,6 @@ mod legend;
 use ratatui::layout::Rect;
 
 use crate::model::run::MarkKind;
-use crate::model::scaling::FRESH;
 use crate::model::scaling::RevisionScaling;
 use crate::series::Cells;
 use crate::tui::moment;
@@ -114,7 +113,7 @@ fn bands(scene: &Scene<'_>, cells: Cells) -> Vec<std::ops::Range<usize>> {
         .panics
         .iter()
         .filter_map(|span| {
-            let ended = span.ended.unwrap_or(span.seen + FRESH).min(now);
+            let ended = span.until(now).min(now);
             let first = cells.cell(span.began.max(cells.from))?;
             let until = At::from_micros(ended.min(cells.to).as_micros().saturating_sub(1));
             let last = cells.cell(until)?;

@@ -121,15 +121,14 @@ impl Store {
 
     /// One object. The namespace is ignored for resources of the cluster.
     pub fn get(&self, resource: &Resource, namespace: &str, name: &str) -> Option<Rc<Value>> {
-        let shelf = self.objects.get(&resource.key())?;
-        shelf.get(&place(resource, namespace, name)).cloned()
+        let all = self.objects.get(&resource.key())?;
+        all.get(&place(resource, namespace, name)).cloned()
     }
 
     /// All objects, or those of one namespace, ordered by namespace and name.
     pub fn list(&self, resource: &Resource, namespace: Option<&str>) -> Vec<Rc<Value>> {
-        let shelf = self.objects.get(&resource.key());
-        shelf
-            .into_iter()
+        let all = self.objects.get(&resource.key());
+        all.into_iter()
             .flatten()
             .filter(|((of, _), _)| namespace.is_none_or(|wanted| wanted == of))
             .map(|(_, object)| Rc::clone(object))
@@ -308,11 +307,11 @@ impl Store {
         self.version += 1;
         object["metadata"]["resourceVersion"] = self.version.to_string().into();
         let object = Rc::new(object);
-        let shelf = self.objects.entry(resource.key()).or_default();
+        let all = self.objects.entry(resource.key()).or_default();
         let before = if verb == Verb::Deleted {
-            shelf.remove(&place)
+            all.remove(&place)
         } else {
-            shelf.insert(place, Rc::clone(&object))
+            all.insert(place, Rc::clone(&object))
         };
         let key = resource.key();
         let change =
@@ -464,3 +463,6 @@ fn keep_what_is_ours(resource: &Resource, before: &Value, after: &mut Value) {
         meta.insert("generation".to_owned(), (generation + 1).into());
     }
 }
+
+#[cfg(test)]
+mod tests;
