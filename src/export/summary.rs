@@ -396,7 +396,23 @@ impl SourceSummary {
 impl CheckSummary {
     fn of(check: &Check, model: &Model) -> Self {
         let value = measure(check.what, model);
-        Self { name: check.text.clone(), limit: check.limit, value, pass: check.judge(value) }
+        Self {
+            name: check.text.clone(),
+            unit: unit(check.what),
+            limit: check.limit,
+            value,
+            pass: check.judge(value),
+        }
+    }
+}
+
+/// The unit of a measure; empty for counts.
+const fn unit(what: Measure) -> &'static str {
+    match what {
+        Measure::Latency(_) | Measure::ColdStart(_) => "s",
+        Measure::Errors => "share",
+        Measure::RateAchieved => "/s",
+        Measure::ReadyMax | Measure::Panics => "",
     }
 }
 
