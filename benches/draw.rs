@@ -3,6 +3,7 @@
 //! `cargo bench --bench draw`. No figure is asserted: machines differ.
 
 mod common;
+mod world;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -22,7 +23,7 @@ fn main() {
     let theme = Theme::builtin("night").unwrap_or_default();
     for n_pods in [50, 500] {
         let mut model = Model::default();
-        for stamped in &common::world(n_pods, SECS) {
+        for stamped in &world::world(n_pods, SECS) {
             model.apply(stamped);
         }
         for view in [View::Overview, View::Pods] {

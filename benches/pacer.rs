@@ -7,6 +7,10 @@
 mod common;
 mod engine;
 
+use std::io;
+use std::io::Read as _;
+use std::io::Write as _;
+use std::net::TcpListener;
 use std::time::Duration;
 
 use rampscope::scenario::amount::Amount;
@@ -31,11 +35,31 @@ fn main() {
             (0..DUES).filter_map(|n| profile.due(f64::from(n) / 2.0)).sum::<f64>()
         });
     }
-    let Ok(url) = engine::serve() else {
+    let Ok(url) = serve() else {
         println!("no socket to be had on loopback: no lag was measured");
         return;
     };
     for rate in [100.0, 1_000.0, 5_000.0] {
         engine::run(&url, Amount::Rate(rate), Duration::from_secs(3));
     }
+}
+
+/// A server that answers everything with 200; gives its address.
+fn serve() -> io::Result<String> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = format!("http://{}", listener.local_addr()?);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().filter_map(Result::ok) {
+            std::thread::spawn(move || {
+                let mut buffer = [0; 4096];
+                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+                while stream.read(&mut buffer).is_ok_and(|n| 0 < n) {
+                    if stream.write_all(answer).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    Ok(address)
 }

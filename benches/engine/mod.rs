@@ -3,10 +3,6 @@
 #![expect(clippy::print_stdout, reason = "the figures are the output")]
 
 use std::fs;
-use std::io;
-use std::io::Read as _;
-use std::io::Write as _;
-use std::net::TcpListener;
 use std::time::Duration;
 
 use rampscope::bus;
@@ -89,25 +85,4 @@ fn cpu_seconds() -> f64 {
     let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
     fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>()
         / TICKS_PER_SECOND
-}
-
-/// A server that answers everything with 200; gives its address.
-#[expect(dead_code, reason = "not every bench needs it")]
-pub(crate) fn serve() -> io::Result<String> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let address = format!("http://{}", listener.local_addr()?);
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().filter_map(Result::ok) {
-            std::thread::spawn(move || {
-                let mut buffer = [0; 4096];
-                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-                while stream.read(&mut buffer).is_ok_and(|n| 0 < n) {
-                    if stream.write_all(answer).is_err() {
-                        break;
-                    }
-                }
-            });
-        }
-    });
-    Ok(address)
 }

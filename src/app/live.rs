@@ -242,6 +242,8 @@ impl Live<'_> {
         self.is_stale = true;
         match input {
             Input::Key(key) if key.kind != KeyEventKind::Release => {
+                // The present is the moment of the key, not that of the last frame.
+                self.ui.set_now(show.now());
                 let command = self.ui.key(*key, show.model());
                 let left = match command {
                     Some(command) => self.obey(show, command).await?,
@@ -276,6 +278,8 @@ impl Live<'_> {
             command => {
                 let told = match command {
                     Command::Snapshot => {
+                        // The picture and the values are those of one moment.
+                        self.draw(show);
                         let model = self.frozen.as_deref().unwrap_or_else(|| show.model());
                         let buffer = self.canvas.backend().buffer();
                         Some(show.snapshot(&Screen { buffer, ui: self.ui, model }))

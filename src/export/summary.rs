@@ -398,21 +398,16 @@ impl CheckSummary {
         let value = measure(check.what, model);
         Self {
             name: check.text.clone(),
-            unit: unit(check.what),
+            unit: match check.what {
+                Measure::Latency(_) | Measure::ColdStart(_) => "s",
+                Measure::Errors => "share",
+                Measure::RateAchieved => "/s",
+                Measure::ReadyMax | Measure::Panics => "",
+            },
             limit: check.limit,
             value,
             pass: check.judge(value),
         }
-    }
-}
-
-/// The unit of a measure; empty for counts.
-const fn unit(what: Measure) -> &'static str {
-    match what {
-        Measure::Latency(_) | Measure::ColdStart(_) => "s",
-        Measure::Errors => "share",
-        Measure::RateAchieved => "/s",
-        Measure::ReadyMax | Measure::Panics => "",
     }
 }
 

@@ -38,6 +38,9 @@ use traffic::Traffic;
 /// The source whose silence makes pod counts unknown.
 pub const WATCH_PODS: &str = "watch pods";
 
+/// The source whose silence makes panic unknown where no metric tells of it.
+pub const AUTOSCALER_LOG: &str = "autoscaler log";
+
 /// All that is known.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Model {
@@ -286,14 +289,14 @@ impl Model {
         };
         let Some(revision) = life.revision() else { return };
         let anchor = self.run.anchor();
-        let cores: f64 = self
+        let cores: Vec<f64> = self
             .cluster
             .pods_of(&revision)
             .filter_map(|life| life.usage_at(at, anchor))
             .map(|(cpu, _, _)| f64::from(u32::try_from(cpu.0).unwrap_or(u32::MAX)) / 1000.0)
-            .sum();
+            .collect();
         if let Some(scaling) = self.scaling.entry(&revision) {
-            scaling.cpu.push(at, cores);
+            scaling.cpu.set(at, (!cores.is_empty()).then(|| cores.iter().sum()));
         }
     }
 
@@ -306,6 +309,13 @@ impl Model {
         if report.state != State::Connecting {
             let (source, reason) = (report.source.clone(), report.reason.clone());
             self.happenings.push(at, What::Source { source, state: report.state, reason });
+        }
+        if report.source == AUTOSCALER_LOG {
+            match report.state {
+                State::Ok => self.scaling.log_lost(false),
+                State::Connecting => {}
+                State::Failing | State::Denied | State::Absent => self.scaling.log_lost(true),
+            }
         }
         if report.source == WATCH_PODS {
             match report.state {

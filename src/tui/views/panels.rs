@@ -165,7 +165,7 @@ fn seen(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let stats: Vec<_> = revision
         .map(|revision| {
             let pods = scene.model.cluster.pods_of(revision);
-            pods.filter_map(|life| life.queue_proxy.as_ref()?.stat).collect()
+            pods.filter_map(|life| life.stat_at(scene.moment.at)).collect()
         })
         .unwrap_or_default();
     let is_known = !stats.is_empty() && scene.moment.is_present;
