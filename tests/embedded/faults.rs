@@ -1,9 +1,7 @@
 //! What goes wrong around us, each on the embedded cluster in virtual time: nothing is counted
 //! twice, nothing stale is shown as fresh, and it says what a person can do.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-mod eyes;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -39,8 +37,8 @@ use rampscope::tui::View;
 use rampscope::tui::draw_buffer;
 use rampscope::units::At;
 
-use eyes::Eyes;
-use eyes::ask;
+use crate::eyes::Eyes;
+use crate::eyes::ask;
 
 const VIEWS: [View; 6] =
     [View::Overview, View::Services, View::Pods, View::Sources, View::Log, View::Help];
@@ -155,7 +153,7 @@ async fn the_api_server_goes_away_for_ten_seconds_and_comes_back() {
             assert_ne!(report(&eyes, source).reason, "", "{source}");
         }
         assert!(matches!(eyes.panic(), PanicState::Unknown(_)), "{:?}", eyes.panic());
-        let hello = eyes.model.scaling.get(&eyes::revision()).unwrap();
+        let hello = eyes.model.scaling.get(&crate::eyes::revision()).unwrap();
         let unseen = before + Duration::from_secs(8);
         assert_eq!(hello.ready.at(unseen, None), None, "nobody counted pods then");
         assert_eq!(hello.ready.at(before, None), Some(1.0));
@@ -169,7 +167,7 @@ async fn the_api_server_goes_away_for_ten_seconds_and_comes_back() {
         assert_eq!((eyes.counts().ready, pods_there(&sim).len()), (9, 9), "it grew meanwhile");
         assert!(matches!(eyes.panic(), PanicState::Panic { origin: Origin::Metric, .. }));
         assert_told_once(&eyes);
-        let hello = eyes.model.scaling.get(&eyes::revision()).unwrap();
+        let hello = eyes.model.scaling.get(&crate::eyes::revision()).unwrap();
         assert_eq!(hello.ready.at(unseen, None), None, "the gap stays");
         drop(users);
     })
@@ -232,13 +230,13 @@ async fn a_metric_that_vanishes_is_unknown_and_not_zero() {
         let (sim, mut eyes) = watched(steady()).await;
         sim.faults().vanish_metric(Some("kn_revision_panic_mode"));
         eyes.look(10.0).await;
-        let hello = eyes.model.scaling.get(&eyes::revision()).unwrap();
+        let hello = eyes.model.scaling.get(&crate::eyes::revision()).unwrap();
         let reading = hello.reading.as_ref().unwrap();
         assert!(reading.panic.is_none() && reading.desired.is_some(), "the others go on");
         assert!(!matches!(eyes.panic(), PanicState::Stable { origin: Origin::Metric }));
         sim.faults().vanish_metric(Some("kn_revision_pods_desired"));
         eyes.look(5.0).await;
-        let hello = eyes.model.scaling.get(&eyes::revision()).unwrap();
+        let hello = eyes.model.scaling.get(&crate::eyes::revision()).unwrap();
         assert_eq!(hello.reading.as_ref().unwrap().desired, None);
         assert_eq!(hello.wanted.at(eyes.model.now, None), None, "a gap");
         sim.faults().vanish_metric(None);
@@ -320,7 +318,7 @@ async fn names_that_would_move_the_cursor_or_are_wide_do_no_harm() {
             store.create(&resources::EVENTS, event).unwrap();
         }
         eyes.look(3.0).await;
-        let n_pods = eyes.model.cluster.pods_of(&eyes::revision()).count();
+        let n_pods = eyes.model.cluster.pods_of(&crate::eyes::revision()).count();
         assert_eq!(n_pods, 1 + NAMES.len(), "none is refused for its name");
         for stamped in rampscope::journal::Reader::open(eyes.journal.as_slice()).unwrap() {
             assert_washed(&serde_json::to_value(&stamped.event).unwrap());

@@ -1,9 +1,7 @@
 //! The demo from zero to zero in virtual time: what our hands and the model make of it equals
 //! what the embedded cluster says of itself, at every moment.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-mod eyes;
 
 use std::cell::Cell;
 use std::cell::RefCell;
@@ -31,8 +29,8 @@ use rampscope::sim::task;
 use rampscope::units::At;
 use tokio::task::LocalSet;
 
-use eyes::Eyes;
-use eyes::ask;
+use crate::eyes::Eyes;
+use crate::eyes::ask;
 
 /// How often the cluster is asked what it says of itself.
 const LOOK: f64 = 0.25;
@@ -124,7 +122,7 @@ async fn watch_the_demo() {
             begins += stage.lasts;
         }
         eyes.look(LOOK).await;
-        if 0 < eyes.model.cluster.counts(&eyes::revision()).map_or(0, |counts| counts.ready) {
+        if 0 < eyes.model.cluster.counts(&crate::eyes::revision()).map_or(0, |counts| counts.ready) {
             first_ready = first_ready.or(Some(eyes.model.now));
         }
         let Some(truth) = truth(&sim).await else { continue };
@@ -144,7 +142,7 @@ async fn watch_the_demo() {
     assert!(sending.is_finished());
     assert_eq!(outcome.get(), (9880, 0), "none is lost");
 
-    let scaling = eyes.model.scaling.get(&eyes::revision()).unwrap();
+    let scaling = eyes.model.scaling.get(&crate::eyes::revision()).unwrap();
     let [panic] = scaling.panics.iter().collect::<Vec<_>>()[..] else {
         panic!("{:?}", scaling.panics)
     };
@@ -166,7 +164,7 @@ fn check(eyes: &Eyes, truths: &VecDeque<Truth>) -> Result<(), String> {
         PanicState::Stable { origin: Origin::Metric } => false,
         unknown => return Err(format!("{unknown:?}")),
     };
-    let scaling = eyes.model.scaling.get(&eyes::revision()).ok_or("no scaling")?;
+    let scaling = eyes.model.scaling.get(&crate::eyes::revision()).ok_or("no scaling")?;
     let reading = scaling.reading.as_ref().ok_or("no reading")?;
     let shown = (is_panicking, reading.desired, scaling.panic.last().map(|(_, value)| value));
     let is_true = |truth: &&Truth| {
