@@ -56,12 +56,11 @@ pub fn shown<'a>(scene: &Scene<'a>) -> Vec<(&'a PodLife, PodState)> {
         .filter(|life| is_ours(life))
         .filter_map(|life| Some((life, state(life)?)))
         .collect();
-    // What is new and in motion first.
+    // What serves and what will serve first; what leaves last.
     pods.sort_by_key(|(life, state)| {
         let order = match state {
-            PodState::Starting => 0,
-            PodState::Terminating => 1,
-            PodState::Ready => 2,
+            PodState::Starting | PodState::Ready => 0,
+            PodState::Terminating => 2,
             PodState::Finished => 3,
         };
         (order, std::cmp::Reverse(life.first_seen), life.pod.id.name.clone())
