@@ -35,10 +35,11 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
             Origin::Annotation | Origin::Spec => (Role::Accent, "revision"),
             Origin::ConfigMap => (Role::Load, "cluster"),
         };
-        let name = text::left(setting.name, 29);
+        let name = text::left(setting.name, 33);
         canvas.line(inside, row, [theme.span(Role::Dim, name)]);
-        let place = Rect { x: inside.x + 29, width: inside.width.saturating_sub(29), ..inside };
-        let value = text::left(&setting.value.to_string(), 12);
-        canvas.line(place, row, [theme.strong(Role::Text, value), theme.span(role, origin)]);
+        let place = Rect { x: inside.x + 34, width: inside.width.saturating_sub(34), ..inside };
+        let value = text::left(&setting.value.to_string(), 7);
+        let spans = [theme.strong(Role::Text, value), theme.span(role, format!(" {origin}"))];
+        canvas.line(place, row, spans);
     }
 }
