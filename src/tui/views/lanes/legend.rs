@@ -42,7 +42,9 @@ pub(super) fn legend_row(
     let theme = canvas.theme;
     let key = match (theme.charset(), *is_area, ink.dash) {
         (Charset::Ascii, ..) => ink.mark.to_string().repeat(2),
-        (_, true, _) if ink.role == Role::Starting && !theme.has_grounds() => "░░".to_owned(),
+        (_, true, _) if matches!(ink.role, Role::Starting | Role::Warn) && !theme.has_grounds() => {
+            "░░".to_owned()
+        }
         (_, true, _) if ink.role == Role::Warn => "▒▒".to_owned(),
         (_, true, _) if ink.role == Role::Starting || !theme.has_grounds() => "▒▒".to_owned(),
         (_, true, _) => "██".to_owned(),
