@@ -348,7 +348,9 @@ impl Ui {
             Action::Palette => self.prompt = Some(Prompt::Palette(String::new(), 0)),
             Action::Show(view) => self.show(view),
             Action::Suspend => return Some(Command::Suspend),
-            Action::Quit if is_loading(model) => self.prompt = Some(Prompt::Quit),
+            Action::Quit if !self.session.is_replay && is_loading(model) => {
+                self.prompt = Some(Prompt::Quit)
+            }
             Action::Quit | Action::Interrupt => return Some(Command::Quit),
         }
         // A list knows its own length only when it is drawn.
@@ -453,6 +455,7 @@ fn is_loading(model: &Model) -> bool {
     model.run.executor() != Executor::None
         && model.run.ended.is_none()
         && model.traffic.last.is_some()
+        && !crate::tui::moment::is_plan_done(model)
 }
 
 #[cfg(test)]
