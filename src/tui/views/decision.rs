@@ -35,10 +35,10 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
             Origin::Annotation | Origin::Spec => (Role::Accent, "revision"),
             Origin::ConfigMap => (Role::Load, "cluster"),
         };
-        let name = text::left(setting.name, 33);
+        let name = text::left(setting.name, 29);
         canvas.line(inside, row, [theme.span(Role::Dim, name)]);
-        let place = Rect { x: inside.x + 34, width: inside.width.saturating_sub(34), ..inside };
-        let value = text::left(&setting.value.to_string(), 7);
+        let place = Rect { x: inside.x + 30, width: inside.width.saturating_sub(30), ..inside };
+        let value = text::left(&setting.value.to_string(), 11);
         let spans = [theme.strong(Role::Text, value), theme.span(role, format!(" {origin}"))];
         canvas.line(place, row, spans);
     }

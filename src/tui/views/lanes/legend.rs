@@ -53,6 +53,13 @@ pub(super) fn legend_row(
         (_, false, Dash::Dotted) => "┅┅".to_owned(),
         (_, false, Dash::Dashed) => "╌╌".to_owned(),
     };
+    // A number is never cut for its name.
+    let room = usize::from(area.width).saturating_sub(4 + text::width(value));
+    let name = if text::width(name) <= room || value.is_empty() {
+        *name
+    } else {
+        name.split(' ').next().unwrap_or_default()
+    };
     let width = usize::from(area.width).saturating_sub(text::width(name) + 3);
     let key = if *is_area && theme.charset() != Charset::Ascii {
         let share = if ink.role == Role::Starting { 0.35 } else { 0.5 };
