@@ -500,7 +500,7 @@ pub fn autoscaler(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
 /// The three panels as one line each, for low screens.
 pub fn lines(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let theme = canvas.theme;
-    let (load, pods) = (&scene.moment.load, &scene.moment.pods);
+    let pods = &scene.moment.pods;
     let scaler = &scene.moment.scaler;
     let mut full = vec![theme.span(Role::Dim, format!("{}  ", origin(scene)))];
     full.extend(outlook(theme, scene));
@@ -516,9 +516,15 @@ pub fn lines(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     spans.extend(field(theme, " stable ", number(scaler.stable_average), "", Role::Load));
     spans.extend(field(theme, " ÷ ", number(scaler.target), "", Role::Text));
     canvas.line(area, 1, spans);
-    if !moment::has_load(scene.model) {
-        return;
+    if moment::has_load(scene.model) {
+        load_line(canvas, area, 2, scene);
     }
+}
+
+/// The load in one line.
+pub fn load_line(canvas: &mut Canvas<'_>, area: Rect, row: u16, scene: &Scene<'_>) {
+    let theme = canvas.theme;
+    let load = &scene.moment.load;
     let rate = |value: Option<f64>| (text::or_unknown(value, text::rate), 5);
     let mut spans = field(theme, "load ", rate(load.offered), " offered", Role::Desired);
     spans.extend(field(theme, "", rate(load.done), " done", Role::Load));
@@ -526,5 +532,5 @@ pub fn lines(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     spans.extend(field(theme, "  p99 ", (seconds(load.p99), 7), "", Role::Latency));
     spans.extend(field(theme, "  err ", (share(load.errors), 6), "", Role::Text));
     let limited = load.limited.iter().map(|_| vec![theme.strong(Role::Warn, "▒ limited")]);
-    both(canvas, area, 2, spans, limited.collect());
+    both(canvas, area, row, spans, limited.collect());
 }
