@@ -70,7 +70,11 @@ fn events(line: &Value, at: At) -> Vec<Event> {
         }
         "exposition" if name == "activator" => {
             let text = exposition::parse(line["body"].as_str().unwrap(), knative::is_wanted);
-            knative::activators(&text, "activator-0", at).0.into_iter().map(Event::Activator).collect()
+            knative::activators(&text, "activator-0", at)
+                .0
+                .into_iter()
+                .map(Event::Activator)
+                .collect()
         }
         _ => Vec::new(),
     }
@@ -96,7 +100,8 @@ fn began() -> Began {
 
 #[test]
 fn a_real_panic_is_seen_as_it_was() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/knative-1.23-panic-run.jsonl.gz");
+    let path =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/knative-1.23-panic-run.jsonl.gz");
     let lines = BufReader::new(GzDecoder::new(File::open(path).unwrap())).lines();
     let mut model = Model::default();
     let mut seq = 0;

@@ -470,6 +470,130 @@ fn text_of(buffer: &Buffer) -> Vec<String> {
         .collect()
 }
 
+/// Labels of the panels: none may touch a number or another label.
+const LABELS: [&str; 24] = [
+    "offered",
+    "sent",
+    "done",
+    "flight",
+    "p50",
+    "p99",
+    "p95",
+    "max",
+    "err",
+    "run",
+    "lag",
+    "ready",
+    "desired",
+    "starting",
+    "terminating",
+    "going",
+    "cpu",
+    "mem",
+    "cold",
+    "EBC",
+    "path",
+    "leaves",
+    "PANIC",
+    "×",
+];
+
+#[track_caller]
+fn assert_labels_stand_alone(row: &str, width: u16) {
+    let is_word = |c: char| c.is_alphanumeric() || c == '×';
+    for label in LABELS {
+        for (idx, _) in row.match_indices(label) {
+            let before = row[..idx].chars().next_back();
+            let after = row[idx + label.len()..].chars().next();
+            // A factor belongs to its number.
+            let is_before_free = label == "×" || !before.is_some_and(is_word);
+            assert!(
+                is_before_free && !after.is_some_and(is_word),
+                "{label} is touched at width {width}: {row}"
+            );
+        }
+    }
+}
+
+#[test]
+fn fields_never_touch() {
+    for events in [run(), watched()] {
+        for secs in [20, 36, MOMENT, 58] {
+            let (model, ui) = scene(&events, secs);
+            for width in 60..=220 {
+                let height = if width < 100 { 24 } else { 40 };
+                let page = text_of(&drawn(&model, &ui, &night(), (width, height)));
+                let n_rows = if width < 100 { 4 } else { 6 };
+                for row in &page[1..n_rows] {
+                    assert_labels_stand_alone(row, width);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_plan_that_waits_says_so() {
+    let mut events = run();
+    for stamped in &mut events {
+        if let Event::Traffic(interval) = &mut stamped.event {
+            interval.profile_at = Some(Duration::from_secs(30));
+            interval.profile_waits = true;
+        }
+    }
+    let at = At::from_secs(37);
+    let control =
+        Control { by: By::You, what: "set".to_owned(), from: 500.0, to: 545.0, reason: None, at };
+    events.push(Stamped { seq: 0, at, event: Event::Control(control) });
+    events.sort_by_key(|stamped| stamped.at);
+    let (model, ui) = scene(&events, 40);
+    let page = text_of(&drawn(&model, &ui, &night(), (120, 40)));
+    for words in ["burst", "10/25 s", "BY HAND"] {
+        assert!(page[0].contains(words), "{words}: {}", page[0]);
+    }
+    assert!(page[1].contains("LOAD by hand · h: plan goes on"), "{}", page[1]);
+    let page = text_of(&drawn(&model, &ui, &night(), (80, 24)));
+    assert!(page[0].contains("burst 545/s BY HAND"), "{}", page[0]);
+}
+
+#[test]
+fn load_alone_shows_what_fails_instead_of_pods() {
+    let mut events = stamped(load());
+    let mut first = began(Mode::Load);
+    if let Event::Began(began) = &mut first {
+        (began.context, began.namespace, began.service) = (None, None, None);
+    }
+    events.insert(0, Stamped { seq: 0, at: At::ZERO, event: first });
+    for stamped in &mut events {
+        if let Event::Traffic(interval) = &mut stamped.event
+            && At::from_secs(30) <= interval.began
+        {
+            (interval.failed, interval.succeeded) = (interval.offered, 0);
+            interval.errors.insert("connect refused".to_owned(), interval.failed);
+        }
+    }
+    let (model, ui) = scene(&events, MOMENT);
+    let buffer = drawn(&model, &ui, &night(), (120, 40));
+    let page = text_of(&buffer).join("\n");
+    assert!(page.contains("errors: connect refused 545 /s"), "{page}");
+    for word in ["PODS", "AUTOSCALER", "UNKNOWN", "why:"] {
+        assert!(!page.contains(word), "{word}:\n{page}");
+    }
+    check("load", &buffer, &night());
+}
+
+#[test]
+fn a_cluster_that_does_not_answer_is_lost() {
+    let mut events = run();
+    let report = Report { state: State::Failing, ..Report::connecting("watch pods") };
+    let event = Event::Source(report);
+    events.push(Stamped { seq: 0, at: At::from_secs(MOMENT - 1), event });
+    events.sort_by_key(|stamped| stamped.at);
+    let (model, ui) = scene(&events, MOMENT);
+    let page = text_of(&drawn(&model, &ui, &night(), (120, 40)));
+    assert!(page[0].contains("CLUSTER LOST") && !page[0].contains("LIVE"), "{}", page[0]);
+}
+
 #[test]
 fn no_meaning_hangs_on_colour() {
     let (model, ui) = scene(&run(), MOMENT);

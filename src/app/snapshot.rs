@@ -157,9 +157,8 @@ fn csv(model: &Model, screen: &Screen<'_>) -> String {
                 let _ = write!(text, "{}", cell.last);
             }
         }
-        let is_panicking = panics.map(|panics| {
-            panics.iter().any(|span| span.covers(at, model.now))
-        });
+        let is_panicking =
+            panics.map(|panics| panics.iter().any(|span| span.covers(at, model.now)));
         let _ = writeln!(text, ",{}", is_panicking.map_or("", |it| if it { "1" } else { "0" }));
     }
     text

@@ -5,8 +5,8 @@
 //! pods there are, who owns a revision, whether the metrics speak) stands in a `watch` channel.
 
 pub mod exposition;
-pub mod kinds;
 pub mod gateway;
+pub mod kinds;
 pub mod knative;
 pub mod kubeconfig;
 pub mod probe;

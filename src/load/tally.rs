@@ -167,12 +167,7 @@ impl Pending {
     }
 
     /// The interval until `ended`, as an event.
-    pub(super) fn close(
-        &self,
-        ended: At,
-        is_open: bool,
-        state: State,
-    ) -> Interval {
+    pub(super) fn close(&self, ended: At, is_open: bool, state: State) -> Interval {
         let encode = |histogram: &LatencyHistogram, is_there: bool| -> Option<Histogram> {
             is_there.then(|| histogram.encode())
         };

@@ -199,19 +199,23 @@ impl Keymap {
             }
             View::Overview if has_load => hints.extend([
                 hint("+ -", "rate"),
+                hint("p", "pause"),
+                hint("space", "freeze"),
+                hint("← →", "cursor"),
+                hint("h", "hold"),
+                hint("b", "burst"),
                 hint("[ ]", "halve double"),
                 hint("=", "set"),
-                hint("b", "burst"),
-                hint("h", "hold"),
                 hint("n", "next"),
-                hint("p", "pause"),
+                hint("z Z", "zoom"),
             ]),
             View::Overview => {}
             View::Services => hints.extend([hint("↑ ↓", "select"), hint("Enter", "open")]),
             View::Pods | View::Log => hints.extend([hint("↑ ↓", "scroll"), hint("/", "filter")]),
             View::Sources | View::Help => hints.push(hint("↑ ↓", "scroll")),
         }
-        if matches!(view, View::Overview | View::Pods) {
+        let has_time = view == View::Overview && has_load && !is_replay;
+        if matches!(view, View::Overview | View::Pods) && !has_time {
             hints.extend([hint("space", "freeze"), hint("← →", "cursor"), hint("z Z", "zoom")]);
         }
         if view != View::Overview {

@@ -76,6 +76,8 @@ pub struct Load {
     pub limited: Option<String>,
     /// Whether the load is paused.
     pub is_paused: bool,
+    /// Whether the plan's profile waits while somebody holds the load.
+    pub waits: bool,
 }
 
 /// The pods of a moment.
@@ -210,6 +212,7 @@ fn present_load(model: &Model) -> Load {
         lag_p99: lag.map(|lag| lag.quantile(0.99).as_secs_f64()),
         limited: traffic.limited_now().map(str::to_owned),
         is_paused: last.paused,
+        waits: last.profile_waits,
     }
 }
 
@@ -236,6 +239,7 @@ fn past_load(model: &Model, at: At) -> Load {
         lag_p99: traffic.lag_p99.at(at, hold),
         limited: limited.map(|it| it.cause.clone()),
         is_paused: false,
+        waits: false,
     }
 }
 
@@ -395,6 +399,25 @@ pub fn pod_state_at(life: &PodLife, at: At) -> Option<PodState> {
         (false, true) => PodState::Ready,
         (false, false) => PodState::Starting,
     })
+}
+
+/// How far the present stage has come: where the profile says so, else by the clock.
+pub fn in_stage(model: &Model, now: At) -> Option<Duration> {
+    let (began, stage) = (model.run.began.as_ref()?, model.run.stage.as_ref()?);
+    let Some(profile_at) = model.traffic.last.as_ref().and_then(|last| last.profile_at) else {
+        return Some(now.since(stage.at));
+    };
+    let n_before = usize::try_from(stage.index).unwrap_or(usize::MAX);
+    let before: Duration = began.stages.iter().take(n_before).map(|it| it.lasts).sum();
+    Some(profile_at.saturating_sub(before))
+}
+
+/// Whether the profile has come to its end and nothing is asked for any more.
+pub fn is_plan_done(model: &Model) -> bool {
+    let Some(last) = &model.traffic.last else { return false };
+    let stages = model.run.began.iter().flat_map(|began| &began.stages);
+    let lasts: Duration = stages.map(|stage| stage.lasts).sum();
+    last.target <= 0.0 && last.profile_at.is_some_and(|at| lasts <= at)
 }
 
 /// Whether amounts of load are users.

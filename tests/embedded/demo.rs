@@ -1,8 +1,6 @@
 //! The demo from zero to zero in virtual time: what our hands and the model make of it equals
 //! what the embedded cluster says of itself, at every moment.
 
-
-
 use std::cell::Cell;
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -122,7 +120,8 @@ async fn watch_the_demo() {
             begins += stage.lasts;
         }
         eyes.look(LOOK).await;
-        if 0 < eyes.model.cluster.counts(&crate::eyes::revision()).map_or(0, |counts| counts.ready) {
+        if 0 < eyes.model.cluster.counts(&crate::eyes::revision()).map_or(0, |counts| counts.ready)
+        {
             first_ready = first_ready.or(Some(eyes.model.now));
         }
         let Some(truth) = truth(&sim).await else { continue };
@@ -148,7 +147,11 @@ async fn watch_the_demo() {
     };
     assert!(panic.began < At::from_secs(30), "{panic:?}");
     let lasted = panic.ended.unwrap().since(panic.began).as_secs();
-    assert!((18..=34).contains(&lasted), "panicked for {lasted} s: {panic:?} {:?}", eyes.model.run.stage);
+    assert!(
+        (18..=34).contains(&lasted),
+        "panicked for {lasted} s: {panic:?} {:?}",
+        eyes.model.run.stage
+    );
     assert_eq!(eyes.panic(), PanicState::Stable { origin: Origin::Metric });
     let counts = eyes.counts();
     assert_eq!((counts.ready, counts.starting, counts.terminating), (0, 0, 0));

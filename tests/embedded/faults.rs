@@ -1,8 +1,6 @@
 //! What goes wrong around us, each on the embedded cluster in virtual time: nothing is counted
 //! twice, nothing stale is shown as fresh, and it says what a person can do.
 
-
-
 use std::collections::BTreeSet;
 use std::time::Duration;
 

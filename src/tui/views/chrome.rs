@@ -3,6 +3,9 @@
 use ratatui::layout::Rect;
 use ratatui::text::Span;
 
+use crate::event::run::By;
+use crate::event::source::State;
+use crate::model::Model;
 use crate::model::run::MarkKind;
 use crate::tui::action::View;
 use crate::tui::moment;
@@ -15,6 +18,7 @@ use crate::tui::widgets::canvas::Canvas;
 use crate::units::At;
 
 use super::Scene;
+use super::panels;
 
 /// Names of the palette that are shown at once.
 const PALETTE_ROWS: usize = 10;
@@ -27,7 +31,11 @@ pub fn header(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let right = status(theme, scene);
     let right_width = canvas.line_right(room, 0, right);
     let room = Rect { width: room.width.saturating_sub(right_width + 2), ..room };
-    let stage = if area.width < 100 { Vec::new() } else { stage(theme, scene) };
+    let stage = match area.width {
+        ..80 => Vec::new(),
+        80..100 => short_stage(theme, scene),
+        _ => stage(theme, scene),
+    };
     let stage_width: usize = stage.iter().map(|span| text::width(&span.content)).sum();
     let stage_width = u16::try_from(stage_width).unwrap_or(0);
     canvas.line_right(room, 0, stage);
@@ -87,7 +95,7 @@ fn stage<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
         return name.map(|name| theme.strong(Role::Text, name)).into_iter().collect();
     }
     let lasts = usize::try_from(stage.index).ok().and_then(|idx| began.stages.get(idx));
-    let elapsed = scene.ui.now().since(stage.at);
+    let elapsed = moment::in_stage(scene.model, scene.ui.now()).unwrap_or_default();
     let mut spans = vec![
         theme.span(Role::Dim, format!("stage {}/{n_stages} ", stage.index + 1)),
         theme.strong(Role::Text, text::head(&stage.name, 14)),
@@ -105,7 +113,48 @@ fn stage<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
             theme.span(Role::Text, format!(" {:>digits$}/{secs} s", elapsed.as_secs().min(secs))),
         );
     }
+    spans.extend(held(theme, scene));
     spans
+}
+
+/// `burst 800/s 12/20 s`, for narrow screens.
+fn short_stage<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
+    let run = &scene.model.run;
+    let (Some(began), Some(stage)) = (&run.began, &run.stage) else { return Vec::new() };
+    if run.ended.is_some() || scene.ui.now() < stage.at {
+        return Vec::new();
+    }
+    let mut spans = vec![theme.strong(Role::Text, text::head(&stage.name, 8))];
+    if let Some(target) = scene.moment.load.target {
+        let unit = if moment::is_closed(scene.model) { " users" } else { "/s" };
+        spans.push(theme.span(Role::Text, format!(" {}{unit}", text::rate(target))));
+    }
+    let held = held(theme, scene);
+    if held.is_some() {
+        spans.extend(held);
+        return spans;
+    }
+    let planned = usize::try_from(stage.index).ok().and_then(|idx| began.stages.get(idx));
+    let elapsed = moment::in_stage(scene.model, scene.ui.now());
+    if let Some((planned, elapsed)) = planned.zip(elapsed) {
+        let secs = planned.lasts.as_secs();
+        let words = format!(" {}/{secs} s", elapsed.as_secs().min(secs));
+        spans.push(theme.span(Role::Dim, words));
+    }
+    spans
+}
+
+/// That the plan does not go on by itself, and who keeps it.
+fn held<'a>(theme: &Theme, scene: &Scene<'_>) -> Option<Span<'a>> {
+    let load = &scene.moment.load;
+    let word = match panels::held(scene) {
+        _ if load.is_paused => " PAUSED",
+        Some(By::Safety) => " HELD FOR SAFETY",
+        Some(By::Plan) => " HELD",
+        Some(By::You) => " BY HAND",
+        None => return None,
+    };
+    Some(theme.strong(Role::Warn, word))
 }
 
 fn status<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
@@ -128,10 +177,23 @@ fn status<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
             spans.push(theme.span(Role::Text, format!(" {} behind", text::span(behind))));
         }
         (None, Some(_)) => spans.push(theme.strong(Role::Load, "   CURSOR")),
-        (None, None) if ui.session().is_replay => {}
+        (None, None) if ui.session().is_replay => {
+            if scene.model.run.ended_at.is_some_and(|ended| ended <= ui.now()) {
+                spans.push(theme.strong(Role::Text, "   ■ END OF RECORD"));
+            }
+        }
+        (None, None) if is_cluster_lost(scene.model) => {
+            spans.push(theme.strong(Role::Bad, "   CLUSTER LOST"));
+        }
         (None, None) => spans.push(theme.strong(Role::Good, "   LIVE")),
     }
     spans
+}
+
+/// Whether the pods, seen before, cannot be watched any more.
+pub fn is_cluster_lost(model: &Model) -> bool {
+    let pods = model.sources.get(crate::model::WATCH_PODS);
+    pods.is_some_and(|it| it.report.state == State::Failing)
 }
 
 /// What keys do here; a message while there is one.
@@ -198,19 +260,26 @@ pub fn prompt(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
             theme.strong(Role::Accent, "Enter".to_owned()),
             theme.span(Role::Text, " does it, any other key leaves it".to_owned()),
         ],
-        Some(Prompt::Quit) => vec![
-            theme.strong(Role::Warn, "Load is running. ".to_owned()),
-            theme.strong(Role::Accent, "s".to_owned()),
-            theme.span(Role::Text, " stop and restore   ".to_owned()),
-            theme.strong(Role::Accent, "l".to_owned()),
-            theme.span(Role::Text, " leave it running   ".to_owned()),
-            theme.strong(Role::Accent, "Esc".to_owned()),
-            theme.span(Role::Text, " stay".to_owned()),
-        ],
+        Some(Prompt::Quit) => quit(theme, area.width),
     };
     let bottom = Rect { y: area.bottom() - 1, height: 1, ..area };
     canvas.clear(bottom, theme.bar());
     canvas.line(Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..bottom }, 0, spans);
+}
+
+/// Where narrow, without the words that can be spared.
+fn quit<'a>(theme: &Theme, width: u16) -> Vec<Span<'a>> {
+    let leave =
+        if width < 90 { " leave it running · " } else { " leave it running without a screen · " };
+    vec![
+        theme.strong(Role::Warn, "Load is running: "),
+        theme.strong(Role::Accent, "s"),
+        theme.span(Role::Text, " stop it and leave · "),
+        theme.strong(Role::Accent, "l"),
+        theme.span(Role::Text, leave),
+        theme.strong(Role::Accent, "Esc"),
+        theme.span(Role::Text, " stay"),
+    ]
 }
 
 fn palette(canvas: &mut Canvas<'_>, area: Rect, typed: &str, selected: usize) {

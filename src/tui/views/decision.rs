@@ -37,8 +37,9 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         };
         let name = text::left(setting.name, 29);
         canvas.line(inside, row, [theme.span(Role::Dim, name)]);
-        let place = Rect { x: inside.x + 29, width: inside.width.saturating_sub(29), ..inside };
-        let value = text::left(&setting.value.to_string(), 12);
-        canvas.line(place, row, [theme.strong(Role::Text, value), theme.span(role, origin)]);
+        let place = Rect { x: inside.x + 30, width: inside.width.saturating_sub(30), ..inside };
+        let value = text::left(&setting.value.to_string(), 11);
+        let spans = [theme.strong(Role::Text, value), theme.span(role, format!(" {origin}"))];
+        canvas.line(place, row, spans);
     }
 }

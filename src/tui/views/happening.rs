@@ -141,7 +141,7 @@ fn reckoned(average: Option<f64>, target: Option<f64>, ready: Option<f64>) -> St
     let Some((average, target)) = average.zip(target.filter(|target| 0.0 < *target)) else {
         return "began".to_owned();
     };
-    let wanted = (average / target).ceil();
+    let wanted = (average / target).ceil() + 0.0;
     let of_ready = ready
         .map(|ready| format!(", {:.1}× of {} ready", wanted / ready.max(1.0), text::count(ready)))
         .unwrap_or_default();
@@ -158,7 +158,7 @@ fn pod(what: &What) -> (Role, String, String) {
                 .unwrap_or_default();
             (Role::Ready, "ready".to_owned(), format!("{}{took}", text::pod(pod)))
         }
-        What::PodTerminating { pod, .. } => (Role::Dim, "going".to_owned(), text::pod(pod)),
+        What::PodTerminating { pod, .. } => (Role::Dim, "terminating".to_owned(), text::pod(pod)),
         What::PodGone { pod, .. } => (Role::Dim, "gone".to_owned(), text::pod(pod)),
         _ => (Role::Text, String::new(), String::new()),
     }

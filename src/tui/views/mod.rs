@@ -1,6 +1,7 @@
 //! The views: what of the model is shown, in which words. They know no cell arithmetic beyond
 //! rows and columns.
 
+pub mod alone;
 pub mod chrome;
 pub mod decision;
 pub mod happening;

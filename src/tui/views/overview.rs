@@ -10,6 +10,7 @@ use crate::tui::ui::Pane;
 use crate::tui::widgets::canvas::Canvas;
 
 use super::Scene;
+use super::alone;
 use super::decision;
 use super::lanes;
 use super::log;
@@ -25,14 +26,25 @@ const DECISION: u16 = 54;
 
 /// Draws what fits: panels or lines, the sentence, lanes, table and events.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
+    let is_alone = alone::is_alone(scene);
     let is_full = 100 <= area.width && 28 <= area.height;
     let top = if is_full {
         let third = area.width / 3;
         let place = |x, width| Rect { x: area.x + x, width, height: PANELS, ..area };
         panels::load(canvas, place(0, third), scene);
-        panels::pods(canvas, place(third, third), scene);
-        panels::autoscaler(canvas, place(2 * third, area.width - 2 * third), scene);
+        let last = place(2 * third, area.width - 2 * third);
+        if is_alone {
+            alone::errors(canvas, place(third, third), scene);
+            alone::answers(canvas, last, scene);
+        } else {
+            panels::pods(canvas, place(third, third), scene);
+            panels::autoscaler(canvas, last, scene);
+        }
         PANELS
+    } else if is_alone {
+        let margin = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+        panels::load_line(canvas, margin, 0, scene);
+        1
     } else {
         let rows = if moment::has_load(scene.model) { 3 } else { 2 };
         let margin = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
@@ -40,14 +52,18 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         rows
     };
     // The longest sentence needs two rows up to here; its place never changes with its length.
-    let n_rows = if area.width < 150 && 20 <= area.height { 2 } else { 1 };
+    let n_rows = if !is_alone && area.width < 150 && 20 <= area.height { 2 } else { 1 };
     let sentence = Rect {
         x: area.x + 1,
         y: area.y + top,
         width: area.width.saturating_sub(2),
         height: n_rows,
     };
-    canvas.wrap(sentence, why::sentence(canvas.theme, scene));
+    if is_alone {
+        canvas.wrap(sentence, alone::sentence(canvas.theme, scene));
+    } else {
+        canvas.wrap(sentence, why::sentence(canvas.theme, scene));
+    }
     let top = top + n_rows;
     let rest = Rect { y: area.y + top, height: area.height.saturating_sub(top), ..area };
     if !start::has_data(scene.model) {
@@ -62,7 +78,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         30..40 => 8,
         _ => 12,
     };
-    let beside = if 160 <= area.width && is_full { DECISION } else { 0 };
+    let beside = if !is_alone && 160 <= area.width && is_full { DECISION } else { 0 };
     let chart = Rect { height: rest.height - wanted, width: rest.width - beside, ..rest };
     if 0 < beside {
         let place = Rect { x: chart.right(), width: beside, ..chart };
@@ -77,6 +93,10 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
 }
 
 fn panes(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
+    if alone::is_alone(scene) {
+        events_pane(canvas, area, scene, false);
+        return;
+    }
     if area.width < 100 {
         match scene.ui.pane() {
             Pane::Pods => pods_pane(canvas, area, scene, true),

@@ -7,9 +7,12 @@ use ratatui::text::Span;
 use crate::event::run::By;
 use crate::event::run::Control;
 use crate::event::scaler::Origin;
+use crate::model::cluster::PodLife;
+use crate::model::cluster::PodState;
 use crate::tui::moment;
 use crate::tui::moment::Panic;
 use crate::tui::text;
+use crate::tui::theme::Charset;
 use crate::tui::theme::Role;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
@@ -32,30 +35,67 @@ fn field<'a>(
         spans.push(theme.span(Role::Dim, label));
     }
     let role = if value == text::UNKNOWN { Role::Dim } else { role };
-    spans.push(theme.strong(role, text::right(&value, width)));
+    // A value wider than its place pushes what follows; it is never cut to another number.
+    spans.push(theme.strong(role, text::right(&value, width.max(text::width(&value)))));
     if !unit.is_empty() {
         spans.push(theme.span(Role::Dim, unit));
     }
     spans
 }
 
-/// Fields side by side, each at the beginning of its share of the width.
+/// Fields side by side, each at the beginning of its share of the width where there is room. There
+/// is a blank between any two: where there is none for all, the last ones are left out.
 fn row(canvas: &mut Canvas<'_>, area: Rect, row: u16, fields: Vec<Vec<Span<'_>>>) {
     if area.height <= row {
         return;
     }
-    let n_fields = u16::try_from(fields.len()).unwrap_or(1).max(1);
-    for (field_idx, spans) in (0..).zip(fields) {
-        // The middle one of three is a cell wider: words are longest there.
-        let middle = u16::from(n_fields == 3 && field_idx == 2);
-        let x = area.width * field_idx / n_fields + middle;
-        let end = if field_idx + 1 == n_fields {
-            area.width
-        } else {
-            area.width * (field_idx + 1) / n_fields + u16::from(n_fields == 3 && field_idx == 1)
-        };
-        let place = Rect { x: area.x + x, width: end - x, ..area };
-        canvas.line(place, row, spans);
+    let cells = |spans: &Vec<Span<'_>>| -> usize {
+        spans.iter().map(|span| text::width(&span.content)).sum()
+    };
+    let widths: Vec<usize> = fields.iter().map(cells).collect();
+    for (x, spans) in places(usize::from(area.width), &widths).into_iter().zip(fields) {
+        let x = u16::try_from(x).unwrap_or(area.width).min(area.width);
+        canvas.line(Rect { x: area.x + x, width: area.width - x, ..area }, row, spans);
+    }
+}
+
+/// Where fields of these widths begin; as many as have room with a blank between them.
+fn places(width: usize, fields: &[usize]) -> Vec<usize> {
+    let mut n = fields.len();
+    while 1 < n && width < fields[..n].iter().sum::<usize>() + n - 1 {
+        n -= 1;
+    }
+    let mut places = vec![0; n];
+    let mut free = 0;
+    for (idx, place) in places.iter_mut().enumerate() {
+        *place = free.max(width * idx / n);
+        free = *place + fields[idx] + 1;
+    }
+    // What was pushed over the edge is moved back.
+    let mut end = width;
+    for (idx, place) in places.iter_mut().enumerate().rev() {
+        *place = (*place).min(end.saturating_sub(fields[idx]));
+        end = place.saturating_sub(1);
+    }
+    places
+}
+
+/// Spans at the left and the first of `rights` that fits beside them, with a blank between.
+fn both(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    row: u16,
+    left: Vec<Span<'_>>,
+    rights: Vec<Vec<Span<'_>>>,
+) {
+    let used = canvas.line(area, row, left) + 1;
+    let room = Rect { x: area.x + used, width: area.width.saturating_sub(used), ..area };
+    let fits = |spans: &Vec<Span<'_>>| {
+        spans.iter().map(|span| text::width(&span.content)).sum::<usize>()
+            <= usize::from(room.width)
+    };
+    if let Some(right) = rights.into_iter().find(fits) {
+        canvas.line_right(room, row, right);
     }
 }
 
@@ -71,8 +111,9 @@ pub fn load(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let theme = canvas.theme;
     let load = &scene.moment.load;
     let mut title = vec![theme.strong(Role::Load, "LOAD")];
-    title.extend(news(theme, scene));
+    title.extend(news(theme, scene, area.width));
     let inside = canvas.frame(area, title);
+    let a_second = if inside.width < 36 { "" } else { " /s" };
     let rate = |value: Option<f64>| (text::or_unknown(value, text::rate), 5);
     let asked = if moment::is_closed(scene.model) {
         field(theme, "users   ", rate(load.target), "", Role::Desired)
@@ -83,7 +124,7 @@ pub fn load(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         canvas,
         inside,
         0,
-        vec![asked, field(theme, "sent    ", rate(load.sent), " /s", Role::Text)],
+        vec![asked, field(theme, "sent   ", rate(load.sent), a_second, Role::Text)],
     );
     row(
         canvas,
@@ -91,7 +132,7 @@ pub fn load(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         1,
         vec![
             field(theme, "done    ", rate(load.done), " /s", Role::Load),
-            field(theme, "flight  ", rate(load.in_flight), "", Role::Text),
+            field(theme, "flight ", rate(load.in_flight), "", Role::Text),
         ],
     );
     row(
@@ -99,9 +140,9 @@ pub fn load(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         inside,
         2,
         vec![
-            field(theme, "p50", (seconds(load.p50), 8), "", Role::Text),
-            field(theme, "p99", (seconds(load.p99), 8), "", Role::Latency),
-            field(theme, "max", (seconds(load.max), 8), "", Role::Text),
+            field(theme, "p50 ", (seconds(load.p50), 7), "", Role::Text),
+            field(theme, "p99 ", (seconds(load.p99), 7), "", Role::Latency),
+            field(theme, "max ", (seconds(load.max), 7), "", Role::Text),
         ],
     );
     let errors = |share: Option<f64>| match share {
@@ -113,9 +154,9 @@ pub fn load(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         inside,
         3,
         vec![
-            field(theme, "err", (share(load.errors), 8), "", errors(load.errors)),
-            field(theme, "run", (share(load.errors_total), 8), "", errors(load.errors_total)),
-            field(theme, "lag", (seconds(load.lag_p99), 8), "", Role::Text),
+            field(theme, "err ", (share(load.errors), 6), "", errors(load.errors)),
+            field(theme, "run ", (share(load.errors_total), 6), "", errors(load.errors_total)),
+            field(theme, "lag ", (seconds(load.lag_p99), 7), "", Role::Text),
         ],
     );
 }
@@ -124,13 +165,35 @@ fn share(share: Option<f64>) -> String {
     text::or_unknown(share, text::percent)
 }
 
+/// Who holds the load, so that the plan waits; `None` while it goes on by itself.
+pub fn held(scene: &Scene<'_>) -> Option<By> {
+    if !scene.moment.load.waits || scene.model.run.ended.is_some() {
+        return None;
+    }
+    // The key that holds keeps the plan's own rate.
+    Some(match &scene.model.run.control {
+        Some(control) if control.by == By::You && control.what == "hold" => By::Plan,
+        Some(control) => control.by,
+        None => By::Plan,
+    })
+}
+
 /// What was done to the load lately, and whether we ourselves hold it back.
-fn news<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
-    if let Some(cause) = &scene.moment.load.limited {
-        return vec![theme.strong(Role::Warn, format!(" ▒ limited by us: {cause}"))];
+fn news<'a>(theme: &Theme, scene: &Scene<'_>, width: u16) -> Vec<Span<'a>> {
+    if scene.moment.load.limited.is_some() {
+        return vec![theme.strong(Role::Warn, " ▒ limited by us")];
     }
     if scene.moment.load.is_paused {
-        return vec![theme.strong(Role::Warn, " paused")];
+        return vec![theme.strong(Role::Warn, " PAUSED"), theme.span(Role::Dim, " · p: go on")];
+    }
+    if let Some(by) = held(scene) {
+        let word = match by {
+            By::You => " by hand",
+            By::Safety => " for safety",
+            By::Plan => " held",
+        };
+        let key = if width < 40 { " · h: go on" } else { " · h: plan goes on" };
+        return vec![theme.strong(Role::Warn, word), theme.span(Role::Dim, key)];
     }
     let Some(control) = &scene.model.run.control else { return Vec::new() };
     let age = scene.moment.at.since(control.at);
@@ -161,11 +224,14 @@ pub fn control_words(control: &Control) -> String {
 fn seen(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let theme = canvas.theme;
     let inside = canvas.frame(area, vec![theme.strong(Role::Load, "TRAFFIC")]);
+    let a_second = if inside.width < 36 { "" } else { " /s" };
     let revision = scene.moment.revision.as_ref();
     let stats: Vec<_> = revision
         .map(|revision| {
             let pods = scene.model.cluster.pods_of(revision);
-            pods.filter_map(|life| life.stat_at(scene.moment.at)).collect()
+            pods.filter(|life| exists(life))
+                .filter_map(|life| life.stat_at(scene.moment.at))
+                .collect()
         })
         .unwrap_or_default();
     let is_known = !stats.is_empty() && scene.moment.is_present;
@@ -182,8 +248,8 @@ fn seen(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         inside,
         0,
         vec![
-            field(theme, "arrive  ", number(rps), " /s", Role::Load),
-            field(theme, "proxied ", number(proxied), " /s", Role::Text),
+            field(theme, "arrive ", number(rps), " /s", Role::Load),
+            field(theme, "proxied ", number(proxied), a_second, Role::Text),
         ],
     );
     row(
@@ -192,7 +258,7 @@ fn seen(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         1,
         vec![
             field(theme, "in pods ", number(concurrency), "", Role::Text),
-            field(theme, "in activ", number(scaler.in_activator), "", Role::Text),
+            field(theme, "in activ ", number(scaler.in_activator), "", Role::Text),
         ],
     );
     row(
@@ -208,8 +274,17 @@ fn seen(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     canvas.text(inside, 3, Role::Dim, &words);
 }
 
+/// All pods there are: ready, starting and terminating ones.
 fn pods_now(scene: &Scene<'_>) -> String {
-    text::or_unknown(scene.moment.pods.ready, text::count)
+    let pods = &scene.moment.pods;
+    let all = pods.ready.map(|ready| {
+        ready + pods.starting.unwrap_or_default() + pods.terminating.unwrap_or_default()
+    });
+    text::or_unknown(all, text::count)
+}
+
+fn exists(life: &PodLife) -> bool {
+    life.gone.is_none() && life.state() != PodState::Finished
 }
 
 /// Whether there are enough pods, and whether more are coming.
@@ -218,6 +293,7 @@ pub fn pods(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let inside = canvas.frame(area, vec![theme.strong(Role::Ready, "PODS")]);
     let pods = &scene.moment.pods;
     let width = if inside.width < 42 { 3 } else { 5 };
+    let leaving = if inside.width < 44 { " going" } else { " terminating" };
     let count = |value: Option<f64>| (text::or_unknown(value, text::count), width);
     let max = match pods.max_scale {
         Some(max) => max.to_string(),
@@ -231,7 +307,7 @@ pub fn pods(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         vec![
             field(theme, "", count(pods.ready), " ready", Role::Ready),
             field(theme, "", count(pods.desired), " desired", Role::Desired),
-            field(theme, "max", (max, 6), "", Role::Text),
+            field(theme, "max ", (max, 2), "", Role::Text),
         ],
     );
     row(
@@ -240,12 +316,12 @@ pub fn pods(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         1,
         vec![
             field(theme, "", count(pods.starting), " starting", Role::Text),
-            field(theme, "", count(pods.terminating), " going", Role::Text),
+            field(theme, "", count(pods.terminating), leaving, Role::Text),
             direction(theme, scene),
         ],
     );
     let memory = pods.memory.map_or_else(|| text::UNKNOWN.to_owned(), text::bytes);
-    let age = pods.usage_age.map_or_else(|| text::UNKNOWN.to_owned(), text::span);
+    let age = pods.usage_age.map_or_else(|| text::UNKNOWN.to_owned(), text::age);
     let stale =
         if pods.usage_age.is_some_and(|age| 60 < age.as_secs()) { Role::Dim } else { Role::Text };
     row(
@@ -253,15 +329,9 @@ pub fn pods(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         inside,
         2,
         vec![
-            field(
-                theme,
-                "cpu",
-                (text::or_unknown(pods.cpu, |cpu| format!("{cpu:.2}")), 6),
-                "",
-                stale,
-            ),
-            field(theme, "mem", (memory, 8), "", stale),
-            field(theme, "age", (age, 6), "", Role::Dim),
+            field(theme, "cpu ", (text::or_unknown(pods.cpu, text::number), 4), "", stale),
+            field(theme, "mem ", (memory, 8), "", stale),
+            field(theme, "age ", (age, 3), "", Role::Dim),
         ],
     );
     let took = |took: Option<std::time::Duration>| {
@@ -272,9 +342,9 @@ pub fn pods(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         inside,
         3,
         vec![
-            field(theme, "cold", (took(pods.cold_start), 7), "", Role::Text),
-            field(theme, "p95", (took(pods.cold_start_p95), 7), "", Role::Text),
-            field(theme, "n", (pods.n_cold_starts.to_string(), 7), "", Role::Text),
+            field(theme, "cold ", (took(pods.cold_start), 7), "", Role::Text),
+            field(theme, "p95 ", (took(pods.cold_start_p95), 7), "", Role::Text),
+            field(theme, "n ", (pods.n_cold_starts.to_string(), 2), "", Role::Text),
         ],
     );
 }
@@ -292,12 +362,16 @@ fn direction<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
     }
 }
 
+fn at_least(theme: &Theme) -> &'static str {
+    if theme.charset() == Charset::Ascii { ">= " } else { "≥ " }
+}
+
 /// Whether it panics: one word, always at the same place, in colour, glyph and letters.
 pub fn state<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
     let at = scene.moment.at;
     match &scene.moment.scaler.panic {
         Panic::On { since, was_on, .. } => {
-            let more = if *was_on { "≥ " } else { "" };
+            let more = if *was_on { at_least(theme) } else { "" };
             vec![
                 Span::styled(" ▲ PANIC ", theme.plate(Role::Panic)),
                 theme.strong(Role::Panic, format!(" {more}{}", text::span(at.since(*since)))),
@@ -331,12 +405,25 @@ pub fn origin(scene: &Scene<'_>) -> &'static str {
 pub fn outlook<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
     match &scene.moment.scaler.panic {
         Panic::On { leaves: Some(leaves), .. } => vec![
-            theme.span(Role::Dim, "leaves in ≥ "),
+            theme.span(Role::Dim, format!("leaves in {}", at_least(theme))),
             theme.strong(Role::Text, text::right(&text::span(leaves.since(scene.moment.at)), 4)),
         ],
         Panic::Unknown(reason) => vec![theme.span(Role::Warn, format!(" {reason}"))],
         _ => Vec::new(),
     }
+}
+
+/// The same in few cells.
+fn brief_outlook<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
+    let Panic::On { leaves: Some(leaves), .. } = &scene.moment.scaler.panic else {
+        return Vec::new();
+    };
+    let left = text::span(leaves.since(scene.moment.at));
+    vec![
+        theme.span(Role::Dim, at_least(theme)),
+        theme.strong(Role::Text, left),
+        theme.span(Role::Dim, " left"),
+    ]
 }
 
 /// What the autoscaler reckons.
@@ -350,19 +437,21 @@ pub fn autoscaler(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         theme.span(Role::Dim, format!(" {class}{}", origin(scene))),
     ];
     let inside = canvas.frame(area, title);
-    let used = canvas.line(inside, 0, state(theme, scene));
-    let rest = Rect { x: inside.x + used, width: inside.width.saturating_sub(used), ..inside };
     match scaler.panic {
         Panic::Unknown(_) => {
-            canvas.line(rest, 0, outlook(theme, scene));
+            let used = canvas.line(inside, 0, state(theme, scene));
+            let width = inside.width.saturating_sub(used);
+            canvas.line(Rect { x: inside.x + used, width, ..inside }, 0, outlook(theme, scene));
         }
         _ => {
-            canvas.line_right(rest, 0, outlook(theme, scene));
+            let rights = vec![outlook(theme, scene), brief_outlook(theme, scene)];
+            both(canvas, inside, 0, state(theme, scene), rights);
         }
     }
     let is_stale = scaler.age.is_some_and(|age| crate::model::scaling::FRESH <= age);
     let averages = |label, average: Option<f64>, role| {
-        let wanted = average.zip(scaler.target).map(|(average, target)| (average / target).ceil());
+        let wanted =
+            average.zip(scaler.target).map(|(average, target)| (average / target).ceil() + 0.0);
         let role = if is_stale { Role::Dim } else { role };
         let mut spans = field(theme, label, (text::or_unknown(average, text::number), 5), "", role);
         spans.extend(field(
@@ -376,46 +465,48 @@ pub fn autoscaler(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         (spans, wanted)
     };
     let (spans, wanted) = averages("panic  ", scaler.panic_average, Role::Panic);
-    canvas.line(inside, 1, spans);
-    let ratio = wanted.zip(scaler.ready).map(|(wanted, ready)| wanted / ready.max(1.0));
-    if let Some((ratio, threshold)) = ratio.zip(scaler.threshold) {
+    // A tiny negative average is nothing, not a negative nothing.
+    let ratio = wanted.zip(scaler.ready).map(|(wanted, ready)| wanted / ready.max(1.0) + 0.0);
+    let rights = ratio.zip(scaler.threshold).map(|(ratio, threshold)| {
         let role = if threshold <= ratio { Role::Panic } else { Role::Dim };
-        let words = format!("{ratio:.1}× of {}×", text::count(threshold));
-        canvas.line_right(inside, 1, vec![theme.span(role, words)]);
-    }
+        let brief = format!("{ratio:.1}×");
+        let words = format!("{brief} of {}×", text::count(threshold));
+        vec![vec![theme.span(role, words)], vec![theme.span(role, brief)]]
+    });
+    both(canvas, inside, 1, spans, rights.unwrap_or_default());
     let (spans, _) = averages("stable ", scaler.stable_average, Role::Load);
-    canvas.line(inside, 2, spans);
-    if is_stale && let Some(age) = scaler.age {
+    let rights = if is_stale && let Some(age) = scaler.age {
         let words = format!("{} old", text::span(age));
-        canvas.line_right(inside, 2, vec![theme.span(Role::Warn, words)]);
+        vec![vec![theme.span(Role::Warn, words)]]
     } else if let Some(held) = scaler.held_max {
-        canvas.line_right(inside, 2, vec![theme.span(Role::Dim, format!("held at {held}"))]);
-    }
+        vec![vec![theme.span(Role::Dim, format!("held at {held}"))]]
+    } else {
+        Vec::new()
+    };
+    both(canvas, inside, 2, spans, rights);
     let path = match scaler.via_activator {
         Some(true) => "via activator",
+        Some(false) if inside.width < 32 => "straight",
         Some(false) => "straight to pods",
         None => text::UNKNOWN,
     };
-    canvas.line(inside, 3, [theme.span(Role::Dim, "path "), theme.span(Role::Text, path)]);
     let ebc = text::or_unknown(scaler.ebc, text::count);
     let role = if ebc == text::UNKNOWN { Role::Dim } else { Role::Text };
-    canvas.line_right(
-        inside,
-        3,
-        vec![theme.span(Role::Dim, "EBC"), theme.strong(role, text::right(&ebc, 6))],
-    );
+    let path = vec![theme.span(Role::Dim, "path "), theme.span(Role::Text, path)];
+    let ebc = vec![theme.span(Role::Dim, "EBC "), theme.strong(role, text::right(&ebc, 5))];
+    both(canvas, inside, 3, path, vec![ebc]);
 }
 
 /// The three panels as one line each, for low screens.
 pub fn lines(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let theme = canvas.theme;
-    let (load, pods) = (&scene.moment.load, &scene.moment.pods);
+    let pods = &scene.moment.pods;
     let scaler = &scene.moment.scaler;
-    let used = canvas.line(area, 0, state(theme, scene));
-    let rest = Rect { x: area.x + used, width: area.width.saturating_sub(used), ..area };
-    let mut spans = vec![theme.span(Role::Dim, format!(" {}  ", origin(scene)))];
-    spans.extend(outlook(theme, scene));
-    canvas.line_right(rest, 0, spans);
+    let mut full = vec![theme.span(Role::Dim, format!("{}  ", origin(scene)))];
+    full.extend(outlook(theme, scene));
+    let mut rights = vec![full, outlook(theme, scene)];
+    rights.push(brief_outlook(theme, scene));
+    both(canvas, area, 0, state(theme, scene), rights);
     let count = |value: Option<f64>| (text::or_unknown(value, text::count), 3);
     let mut spans = field(theme, "pods ", count(pods.ready), " ready ", Role::Ready);
     spans.extend(field(theme, "", count(pods.desired), " desired ", Role::Desired));
@@ -425,17 +516,21 @@ pub fn lines(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     spans.extend(field(theme, " stable ", number(scaler.stable_average), "", Role::Load));
     spans.extend(field(theme, " ÷ ", number(scaler.target), "", Role::Text));
     canvas.line(area, 1, spans);
-    if !moment::has_load(scene.model) {
-        return;
+    if moment::has_load(scene.model) {
+        load_line(canvas, area, 2, scene);
     }
+}
+
+/// The load in one line.
+pub fn load_line(canvas: &mut Canvas<'_>, area: Rect, row: u16, scene: &Scene<'_>) {
+    let theme = canvas.theme;
+    let load = &scene.moment.load;
     let rate = |value: Option<f64>| (text::or_unknown(value, text::rate), 5);
     let mut spans = field(theme, "load ", rate(load.offered), " offered", Role::Desired);
     spans.extend(field(theme, "", rate(load.done), " done", Role::Load));
-    spans.extend(field(theme, "  p50", (seconds(load.p50), 8), "", Role::Text));
-    spans.extend(field(theme, " p99", (seconds(load.p99), 8), "", Role::Latency));
-    spans.extend(field(theme, " err", (share(load.errors), 7), "", Role::Text));
-    if let Some(cause) = &load.limited {
-        spans.push(theme.strong(Role::Warn, format!("  ▒ limited by us: {cause}")));
-    }
-    canvas.line(area, 2, spans);
+    spans.extend(field(theme, "  p50 ", (seconds(load.p50), 7), "", Role::Text));
+    spans.extend(field(theme, "  p99 ", (seconds(load.p99), 7), "", Role::Latency));
+    spans.extend(field(theme, "  err ", (share(load.errors), 6), "", Role::Text));
+    let limited = load.limited.iter().map(|_| vec![theme.strong(Role::Warn, "▒ limited")]);
+    both(canvas, area, row, spans, limited.collect());
 }

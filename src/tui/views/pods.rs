@@ -58,12 +58,11 @@ pub fn shown<'a>(model: &'a Model, moment: &Moment) -> Vec<(&'a PodLife, PodStat
         .filter(|life| is_ours(life))
         .filter_map(|life| Some((life, state(life)?)))
         .collect();
-    // What is new and in motion first.
+    // What serves and what will serve first; what leaves last.
     pods.sort_by_key(|(life, state)| {
         let order = match state {
-            PodState::Starting => 0,
-            PodState::Terminating => 1,
-            PodState::Ready => 2,
+            PodState::Starting | PodState::Ready => 0,
+            PodState::Terminating => 2,
             PodState::Finished => 3,
         };
         (order, std::cmp::Reverse(life.first_seen), life.pod.id.name.clone())

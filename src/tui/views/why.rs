@@ -9,9 +9,20 @@ use crate::tui::theme::Role;
 use crate::tui::theme::Theme;
 
 use super::Scene;
+use super::chrome;
 
-/// The sentence, with its numbers in the ink of values.
+/// The sentence, with its numbers in the ink of values; before it what makes our own numbers doubtful.
 pub fn sentence<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
+    let limited = scene.moment.load.limited.as_ref();
+    let mut spans: Vec<_> = limited
+        .map(|cause| theme.strong(Role::Warn, format!("limited by us: {cause} · ")))
+        .into_iter()
+        .collect();
+    spans.extend(why(theme, scene));
+    spans
+}
+
+fn why<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
     let scaler = &scene.moment.scaler;
     let scaling = scene.moment.revision.as_ref().and_then(|it| scene.model.scaling.get(it));
     let config = scaling.and_then(|scaling| scaling.config.as_ref());
@@ -50,6 +61,12 @@ fn whole(value: f64) -> Option<u32> {
 
 /// Where the averages cannot be read: why not, and what mends it.
 fn unknown<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
+    if chrome::is_cluster_lost(scene.model) {
+        return vec![
+            theme.span(Role::Dim, "why: "),
+            theme.strong(Role::Bad, "the cluster does not answer"),
+        ];
+    }
     let troubled = scene
         .model
         .sources

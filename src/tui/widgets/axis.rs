@@ -1,5 +1,6 @@
 //! The time axis: ticks at round times of the wall clock, and marks.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use ratatui::layout::Rect;
@@ -69,33 +70,39 @@ pub fn draw(
         canvas.symbol(x, area.y, "─", line);
     }
     let ticks = ticks(anchor, cells);
-    for (column, at) in &ticks {
+    for (column, _) in &ticks {
         let x = area.x + u16::try_from(*column).unwrap_or(0);
         canvas.symbol(x, area.y, "┴", line);
-        if 1 < area.height {
-            label(canvas, area, *column, canvas.theme.span(Role::Dim, text::clock(anchor, *at)));
-        }
     }
-    draw_marks(canvas, area, cells, marks);
-    for (at, role, words) in points {
-        // A point may lie a hair beyond the last column.
-        let Some(column) = cells.cell(*at).or((*at == cells.to).then(|| cells.n - 1)) else {
-            continue;
-        };
+    // A point may lie a hair beyond the last column.
+    let column_of = |at: At| cells.cell(at).or((at == cells.to).then(|| cells.n - 1));
+    let point_columns: Vec<usize> = points.iter().filter_map(|it| column_of(it.0)).collect();
+    draw_marks(canvas, area, cells, marks, &point_columns);
+    // The last point's words come first; what has no whole place beside them is left out.
+    let mut taken = Vec::new();
+    for (at, role, words) in points.iter().rev() {
+        let Some(column) = column_of(*at) else { continue };
         let x = area.x + u16::try_from(column).unwrap_or(0);
         canvas.symbol(x, area.y, "▲", canvas.theme.bold(*role));
         if 1 < area.height && !words.is_empty() {
-            label(canvas, area, column, canvas.theme.strong(*role, format!(" {words} ")));
+            let words = canvas.theme.strong(*role, format!(" {words} "));
+            label(canvas, area, column, words, &mut taken);
         }
+    }
+    for (column, at) in ticks.iter().filter(|_| 1 < area.height) {
+        let words = canvas.theme.span(Role::Dim, text::clock(anchor, *at));
+        label(canvas, area, *column, words, &mut taken);
     }
 }
 
-/// Marks from the right to the left, so that none writes over the next one's word.
-fn draw_marks(canvas: &mut Canvas<'_>, area: Rect, cells: Cells, marks: &[Mark]) {
+/// Marks from the right to the left, so that none writes over the next one's word. A word that
+/// would reach a point is left out: half a number is another number.
+fn draw_marks(canvas: &mut Canvas<'_>, area: Rect, cells: Cells, marks: &[Mark], points: &[usize]) {
     let mut room_ends = cells.n;
     for mark in marks.iter().rev() {
         let Some(column) = cells.cell(mark.at) else { continue };
-        let room = room_ends.saturating_sub(column + 2);
+        let point = points.iter().copied().filter(|it| column < *it).min();
+        let room = point.map_or(room_ends, |point| room_ends.min(point)).saturating_sub(column + 2);
         let x = area.x + u16::try_from(column).unwrap_or(0);
         canvas.symbol(x, area.y, mark.glyph, canvas.theme.bold(mark.role));
         if text::width(&mark.label) <= room && !mark.label.is_empty() {
@@ -107,14 +114,24 @@ fn draw_marks(canvas: &mut Canvas<'_>, area: Rect, cells: Cells, marks: &[Mark])
     }
 }
 
-/// A word under a column, in the middle of it where there is room.
-fn label(canvas: &mut Canvas<'_>, area: Rect, column: usize, span: Span<'_>) {
+/// A word under a column, in the middle of it where there is room; nothing where another one is.
+fn label(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    column: usize,
+    span: Span<'_>,
+    taken: &mut Vec<Range<u16>>,
+) {
     let width = u16::try_from(text::width(&span.content)).unwrap_or(u16::MAX);
     if area.width < width {
         return;
     }
     let column = u16::try_from(column).unwrap_or(0);
     let x = column.saturating_sub(width / 2).min(area.width - width);
+    if taken.iter().any(|it| x < it.end && it.start < x + width) {
+        return;
+    }
+    taken.push(x..x + width);
     canvas.line(Rect { x: area.x + x, width, ..area }, 1, [span]);
 }
 

@@ -74,6 +74,13 @@ impl Canvas<'_> {
                 if 0 < used && width < used + cells && row + 1 < area.height {
                     (row, used) = (row + 1, 0);
                 }
+                // What has no room ends between words, never within a number.
+                if 0 < used && width < used + cells {
+                    let x = u16::try_from(used.min(width - 1)).unwrap_or(0);
+                    let end = Rect { x: area.x + x, width: area.width - x, ..area };
+                    self.line(end, row, [Span::styled("…", span.style)]);
+                    return row + 1;
+                }
                 let word = if used == 0 { word.trim_start() } else { word };
                 let x = u16::try_from(used).unwrap_or(u16::MAX).min(area.width);
                 let rest = Rect { x: area.x + x, width: area.width - x, ..area };
@@ -174,7 +181,7 @@ const fn plain(c: char) -> char {
         '●' | '◆' => '*',
         '○' => 'o',
         '…' | '≈' => '~',
-        '█' | '▓' => '#',
+        '█' | '▓' | '■' => '#',
         '▒' => '%',
         '░' => ':',
         'µ' | 'μ' => 'u',

@@ -1,15 +1,23 @@
 //! The rate to come, before it bites: what is being asked for, what is held, what the plan says.
 
+use std::time::Duration;
+
 use crate::event::run::Executor;
 use crate::kpa::config::Metric;
 use crate::series::Cells;
 use crate::series::Column;
+use crate::tui::moment;
 use crate::tui::theme::Role;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::plot::Scale;
 use crate::units::At;
 
 use super::lane::Drawing;
+
+/// Service times of this span make the rate at which panic begins.
+const LITTLE_WINDOW: Duration = Duration::from_secs(10);
+/// Fewer of them say nothing.
+const LITTLE_MIN: u64 = 20;
 
 impl Drawing<'_> {
     /// The rate to come: what is being asked for, else what is held, else what the plan says.
@@ -39,14 +47,22 @@ impl Drawing<'_> {
     fn planned(&self, at: At) -> Option<f64> {
         let run = &self.scene.model.run;
         let stage = run.stage.as_ref()?;
-        // A change of load since the stage began rules in its place.
-        if let Some(control) = run.control.as_ref().filter(|control| stage.at < control.at)
+        let last = self.scene.model.traffic.last.as_ref();
+        let is_profile_known = last.is_some_and(|last| last.profile_at.is_some());
+        if let Some(last) = last.filter(|last| last.profile_waits) {
+            return Some(last.target);
+        }
+        // A record that does not say: a change of load since the stage began rules in its place.
+        if !is_profile_known
+            && let Some(control) = run.control.as_ref().filter(|control| stage.at < control.at)
             && matches!(control.what.as_str(), "set" | "zero" | "hold" | "pause" | "undo")
         {
             return Some(control.to);
         }
         let stages = &run.began.as_ref()?.stages;
-        let mut began = stage.at;
+        let now = self.scene.ui.now();
+        let elapsed = moment::in_stage(self.scene.model, now)?;
+        let mut began = if is_profile_known { now.saturating_sub(elapsed) } else { stage.at };
         for planned in stages.iter().skip(usize::try_from(stage.index).ok()?) {
             let elapsed = at.since(began);
             if elapsed < planned.lasts {
@@ -58,17 +74,22 @@ impl Drawing<'_> {
         None
     }
 
-    /// The rate at which the panic average would reach its threshold, if concurrency grew with it
-    /// as it does now (Little's law with the present latency).
+    /// The rate at which the panic average would reach its threshold: concurrency is the rate times
+    /// the mean service time (Little's law), that of the last seconds. `None` while too few
+    /// requests were answered in them.
     pub(super) fn rate_of_panic(&self) -> Option<f64> {
         let scaler = &self.scene.moment.scaler;
         let enters = scaler.enters?;
         if scaler.metric == Metric::Rps {
             return Some(enters);
         }
-        let average = scaler.panic_average.filter(|average| 0.5 < *average)?;
-        let done = self.scene.moment.load.done.filter(|done| 0.0 < *done)?;
-        Some(enters / average * done)
+        if scaler.metric != Metric::Concurrency || !self.scene.moment.is_present {
+            return None;
+        }
+        let totals = self.scene.model.traffic.window(LITTLE_WINDOW)?;
+        let service = totals.latencies.service_time.filter(|it| LITTLE_MIN <= it.count())?;
+        let mean = service.mean().as_secs_f64();
+        (0.0 < mean).then(|| enters / mean)
     }
 
     /// Where the rate to come crosses the panic threshold.

@@ -171,7 +171,9 @@ impl Drawing<'_> {
             legends.push((LIMITED, true, "limited", String::new()));
         }
         if let Some(rate) = self.rate_of_panic() {
-            legends.push((AT_PANIC, false, "P above", text::rate(rate)));
+            let is_reckoned = self.scene.moment.scaler.metric != Metric::Rps;
+            let about = if is_reckoned { "≈" } else { "" };
+            legends.push((AT_PANIC, false, "P above", format!("{about}{}", text::rate(rate))));
         }
         ("req/s", scale, legends)
     }

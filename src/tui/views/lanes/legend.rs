@@ -42,7 +42,9 @@ pub(super) fn legend_row(
     let theme = canvas.theme;
     let key = match (theme.charset(), *is_area, ink.dash) {
         (Charset::Ascii, ..) => ink.mark.to_string().repeat(2),
-        (_, true, _) if ink.role == Role::Starting && !theme.has_grounds() => "░░".to_owned(),
+        (_, true, _) if matches!(ink.role, Role::Starting | Role::Warn) && !theme.has_grounds() => {
+            "░░".to_owned()
+        }
         (_, true, _) if ink.role == Role::Warn => "▒▒".to_owned(),
         (_, true, _) if ink.role == Role::Starting || !theme.has_grounds() => "▒▒".to_owned(),
         (_, true, _) => "██".to_owned(),
@@ -50,6 +52,13 @@ pub(super) fn legend_row(
         (_, false, Dash::Solid) => "━━".to_owned(),
         (_, false, Dash::Dotted) => "┅┅".to_owned(),
         (_, false, Dash::Dashed) => "╌╌".to_owned(),
+    };
+    // A number is never cut for its name.
+    let room = usize::from(area.width).saturating_sub(4 + text::width(value));
+    let name = if text::width(name) <= room || value.is_empty() {
+        *name
+    } else {
+        name.split(' ').next().unwrap_or_default()
     };
     let width = usize::from(area.width).saturating_sub(text::width(name) + 3);
     let key = if *is_area && theme.charset() != Charset::Ascii {

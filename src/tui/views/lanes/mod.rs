@@ -14,6 +14,7 @@ use crate::tui::moment;
 use crate::tui::text;
 use crate::tui::theme::Role;
 use crate::tui::views::Scene;
+use crate::tui::views::alone;
 use crate::tui::widgets::axis;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::plot::Plot;
@@ -42,7 +43,9 @@ pub enum Lane {
 
 /// The lanes that this run has, the most important first.
 pub fn present(scene: &Scene<'_>) -> &'static [Lane] {
-    if moment::has_load(scene.model) {
+    if alone::is_alone(scene) {
+        &[Lane::Rate, Lane::Latency]
+    } else if moment::has_load(scene.model) {
         &[Lane::Rate, Lane::Latency, Lane::Pods, Lane::Concurrency]
     } else {
         &[Lane::Pods, Lane::Concurrency, Lane::Cpu]
