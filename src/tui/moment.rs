@@ -9,8 +9,10 @@ use std::time::Duration;
 use crate::event::cluster::Name;
 use crate::event::run::Executor;
 use crate::event::scaler::Origin;
+use crate::event::source::State;
 use crate::kpa::config::Metric;
 use crate::model::Model;
+use crate::model::WATCH_PODS;
 use crate::model::cluster::PodLife;
 use crate::model::cluster::PodState;
 use crate::model::scaling::FRESH;
@@ -455,6 +457,10 @@ fn panic_at(
 
 /// Why nobody can say, in the words of the source that should.
 fn reason(model: &Model, ignorance: &Ignorance) -> String {
+    let pods = model.sources.get(WATCH_PODS);
+    if pods.is_some_and(|it| it.report.state == State::Failing) {
+        return "the cluster does not answer".to_owned();
+    }
     let source = model.sources.iter().find(|it| it.report.source.contains("autoscaler"));
     let why = source.map(|it| it.report.reason.as_str()).filter(|why| !why.is_empty());
     match (ignorance, why) {
