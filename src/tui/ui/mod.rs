@@ -349,7 +349,7 @@ impl Ui {
             Action::Show(view) => self.show(view),
             Action::Suspend => return Some(Command::Suspend),
             Action::Quit if !self.session.is_replay && is_loading(model) => {
-                self.prompt = Some(Prompt::Quit)
+                self.prompt = Some(Prompt::Quit);
             }
             Action::Quit | Action::Interrupt => return Some(Command::Quit),
         }
