@@ -1,9 +1,14 @@
-//! What can be held against a real Knative: run inside the rig with `RAMPSCOPE_CLUSTER=1`, a
-//! service in namespace `default`, and `KUBECONFIG` set. Without that each test says so and passes.
+//! What can be held against a real Knative: run inside the rig with `RAMPSCOPE_CLUSTER=1` and
+//! `KUBECONFIG` set. Without that each test says so and passes.
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic and tell")]
 
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+use std::process::Stdio;
+use std::sync::Once;
 use std::time::Duration;
 
 use rampscope::bus::CAPACITY;
@@ -40,11 +45,42 @@ async fn rig_changed(change: impl FnOnce(String) -> String) -> Option<Cluster> {
         eprintln!("RAMPSCOPE_CLUSTER is not set: nothing was tried");
         return None;
     }
+    service();
     let own = std::fs::read_to_string(std::env::var_os("KUBECONFIG").unwrap()).unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), change(own)).unwrap();
     let kubeconfig = Some(file.path().to_owned());
     Some(Cluster::connect(&ClusterOptions { kubeconfig, ..Default::default() }).await.unwrap())
+}
+
+/// A service that panics soon, made once for all tests.
+fn service() {
+    static MADE: Once = Once::new();
+    MADE.call_once(|| {
+        let manifest = "\
+apiVersion: serving.knative.dev/v1
+kind: Service
+metadata: {name: hello, namespace: default}
+spec:
+  template:
+    metadata:
+      annotations:
+        autoscaling.knative.dev/target: '10'
+        autoscaling.knative.dev/window: 20s
+        autoscaling.knative.dev/max-scale: '12'
+        client.knative.dev/rig: 'true'
+    spec: {containers: [{image: 'rig.local/app:v1'}]}
+";
+        let mut apply = Command::new("kubectl")
+            .args(["apply", "-f", "-"])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        apply.stdin.take().unwrap().write_all(manifest.as_bytes()).unwrap();
+        assert!(apply.wait().unwrap().success());
+        let wait = ["wait", "ksvc/hello", "--for=condition=Ready", "--timeout=120s"];
+        assert!(Command::new("kubectl").args(wait).status().unwrap().success());
+    });
 }
 
 /// Everything that the hands say of namespace `default` within `secs`; `None` without a rig.
@@ -340,4 +376,52 @@ async fn an_api_server_gone_for_ten_seconds_is_found_again() {
         assert!(!matches!(&one.event, Event::Gone(gone) if gone.kind == Kind::Service));
     }
     assert!(!seen.is_empty() && seen.values().all(|n| *n == 1), "none twice: {seen:?}");
+}
+
+/// A short panic on the real screen, with snapshots; `tests/rig/check_snapshots.py`, which shares
+/// no code with us, holds each value of them against the raw readings of the rig's own record, and
+/// our panics against the autoscaler's log lines.
+#[tokio::test]
+async fn what_is_shown_is_what_the_cluster_says() {
+    const SCENARIO: &str = "\
+name: short
+about: A short panic.
+target: {service: hello, connections: 64}
+request: {method: GET, path: \"/?sleep=100\", timeout: 30s}
+load:
+  arrivals: poisson
+  seed: 7
+  stages:
+    - {name: calm, for: 8s, at: 20/s}
+    - {name: burst, for: 10s, at: 300/s}
+    - {name: calm again, for: 34s, at: 5/s}
+checks: [errors < 50%]
+";
+    if rig().await.is_none() {
+        return;
+    }
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let rig = std::env::var_os("RAMPSCOPE_RIG")
+        .map_or_else(|| here.join("../shared/rig/rig"), |rig| here.join(rig));
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = folder.path().join("short.yaml");
+    std::fs::write(&scenario, SCENARIO).unwrap();
+    let truth = Command::new("python3")
+        .arg(here.join("tests/rig/truth.py"))
+        .arg("--binary")
+        .arg(env!("CARGO_BIN_EXE_rampscope"))
+        .arg("--record-py")
+        .arg(rig.with_file_name("record.py"))
+        .arg("--out")
+        .arg(folder.path())
+        .args(["--at", "4 10 13 18 26 34 44 50", "--seconds", "55", "--", "run"])
+        .arg(&scenario)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&truth.stdout);
+    eprintln!("{said}{}", String::from_utf8_lossy(&truth.stderr));
+    assert!(truth.status.success(), "a value that is not true");
+    let summary = std::fs::read(folder.path().join("run/summary.json")).unwrap();
+    let summary: serde_json::Value = serde_json::from_slice(&summary).unwrap();
+    assert_ne!(summary["scaling"]["panics"], serde_json::json!([]), "it was to panic");
 }

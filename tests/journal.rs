@@ -28,6 +28,7 @@ use rampscope::journal::Reader;
 use rampscope::journal::Recorder;
 use rampscope::journal::frame;
 use rampscope::journal::header;
+use rampscope::model::Model;
 use rampscope::units::Anchor;
 use rampscope::units::At;
 use rampscope::units::Bytes;
@@ -60,6 +61,30 @@ proptest! {
         let mut reader = Reader::open(bytes.as_slice()).unwrap();
         prop_assert_eq!(reader.by_ref().collect::<Vec<_>>(), events);
         prop_assert!(reader.loss().is_none());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn replaying_gives_the_same_model_as_living(seed in any::<u64>()) {
+        let mut random = Gen(StdRng::seed_from_u64(seed));
+        let mut lived = Model::default();
+        let mut bytes = header().to_vec();
+        let mut at = At::ZERO;
+        for seq in 0..150 {
+            at = at + Duration::from_micros(random.0.random_range(0..20_000_000));
+            let kind = random.0.random_range(0..N_KINDS);
+            let stamped = Stamped { seq, at, event: random.event(kind) };
+            bytes.extend(frame(&stamped).unwrap());
+            lived.apply(&stamped);
+        }
+        let mut replayed = Model::default();
+        for stamped in Reader::open(bytes.as_slice()).unwrap() {
+            replayed.apply(&stamped);
+        }
+        prop_assert_eq!(replayed, lived);
     }
 }
 
@@ -354,6 +379,8 @@ impl Gen {
             lasted: self.span(),
             target: self.f64(),
             paused: self.bool(),
+            profile_at: self.maybe(Self::span),
+            profile_waits: self.bool(),
             offered: self.u64(),
             sent: self.u64(),
             succeeded: self.u64(),

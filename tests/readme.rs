@@ -36,14 +36,16 @@ const HOW: &[(&str, &str, &[i32])] = &[
     ("rampscope plan", "", &[0]),
     ("rampscope validate", "", &[0]),
     // A run that is cut short has not always what its checks want.
-    ("rampscope run scenarios/steady.yaml --headless", " --duration 2s", &[0, 1]),
+    ("rampscope run scenarios/steady.yaml --headless", "", &[0, 1]),
     ("rampscope run scenarios/steady.yaml --json", " --duration 2s", &[0, 1]),
     ("rampscope run", " --headless --duration 2s", &[0, 1]),
-    ("rampscope load", " --headless -z 1s", &[0]),
+    ("rampscope load", " --headless", &[0]),
     ("rampscope replay", " --headless", &[0]),
     ("rampscope completions", "", &[0]),
     ("rampscope man", "", &[0]),
 ];
+/// What a line asks for, and what is enough for a test.
+const SHORTER: &[(&str, &str)] = &[(" -z 10s", " -z 1s"), (" --duration 30s", " --duration 2s")];
 /// Lines that this test itself is, or that it has done by then.
 const DONE: &[&str] = &["cargo test", "rampscope sim"];
 
@@ -64,13 +66,14 @@ fn every_command_line_is_run() {
         };
         let typed =
             if begin.starts_with("cargo") { (*extra).to_owned() } else { with(&line, extra) };
+        let typed = SHORTER.iter().fold(typed, |typed, (long, short)| typed.replace(long, short));
         let (code, said) = house.run(&typed.replace(LOADED, &house.loaded));
         assert!(code.is_some_and(|code| codes.contains(&code)), "{typed}: {code:?}\n{said}");
     }
     let last = house.read("run.jsonl").lines().last().unwrap().to_owned();
     let summary: Value = serde_json::from_str(&last).unwrap();
     assert_eq!(summary["name"], "steady");
-    assert_eq!(house.read("results/summary.json").trim().is_empty(), false);
+    assert!(house.read("results/summary.json").contains("steady"));
     assert!(house.read("rampscope.bash").contains("complete"));
     assert!(house.read("rampscope.1").contains(".TH rampscope"));
 }
@@ -158,7 +161,6 @@ impl House {
             .current_dir(self.folder.path())
             .env("PATH", format!("{}:{path}", self.folder.path().join("bin").display()))
             .env("KUBECONFIG", self.up["kubeconfig"].as_str().unwrap())
-            .env("RAMPSCOPE_GATEWAY", self.up["url"].as_str().unwrap())
             .env("HOME", self.folder.path())
             .env("XDG_STATE_HOME", self.folder.path().join("state"))
             .stdin(Stdio::null());

@@ -1,6 +1,8 @@
 //! The one thing that a run may make in a cluster: its scenario's service, labelled with the run,
 //! and deleted at the end.
 
+use std::time::Duration;
+
 use kube::api::Api;
 use kube::api::DeleteParams;
 use kube::api::DynamicObject;
@@ -19,9 +21,17 @@ use crate::journal::FolderError;
 use crate::journal::RunFolder;
 use crate::scenario::plan::Create;
 use crate::tasks;
+use crate::units::clean;
 
 /// The label that says who made it.
 const LABEL: &str = "rampscope.dev/run";
+
+/// How long the service may take to be ready: an image may have to be fetched.
+const READY_WITHIN: Duration = Duration::from_secs(120);
+/// How often it is asked for.
+const READY_EVERY: Duration = Duration::from_millis(250);
+/// Characters of a condition's words that are shown.
+const WORDS_MAX: usize = 300;
 
 /// Where a change in a cluster is told: to the model, and before that to the run folder.
 #[derive(Debug, Clone)]
@@ -39,7 +49,7 @@ pub struct Created {
     witness: Witness,
 }
 
-/// The service could not be made; nothing was.
+/// The service could not be made; nothing stays behind.
 #[derive(Debug, Error)]
 pub enum CreateError {
     /// Nothing may be written.
@@ -50,6 +60,18 @@ pub enum CreateError {
         "the change cannot be noted in the run folder, without which it could not be undone after a crash"
     )]
     NotNoted(#[source] Option<FolderError>),
+    /// It was made and did not become ready.
+    #[error(
+        "services.serving.knative.dev {namespace}/{name} was not ready within two minutes: {said}"
+    )]
+    NotReady {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// What its condition says.
+        said: String,
+    },
     /// The API server refused.
     #[error("the API server did not create services.serving.knative.dev {namespace}/{name}")]
     Refused {
@@ -97,6 +119,32 @@ impl Created {
             source: Box::new(source),
         })?;
         Ok(created)
+    }
+
+    /// Waits until the service is ready: before that it has no address, and its first pods would
+    /// be a cold start that nobody asked for.
+    pub async fn ready(&self) -> Result<(), CreateError> {
+        let mut said = String::new();
+        let wait = async {
+            loop {
+                // One answer that does not come says nothing about the service.
+                if let Ok(service) = self.api.get(&self.service.name).await {
+                    let ready = service.data["status"]["conditions"]
+                        .as_array()
+                        .and_then(|all| all.iter().find(|it| it["type"] == "Ready"));
+                    let text =
+                        |key: &str| ready.and_then(|it| it[key].as_str()).unwrap_or_default();
+                    if text("status") == "True" {
+                        return;
+                    }
+                    said = clean(&format!("{} {}", text("reason"), text("message")), WORDS_MAX);
+                }
+                tokio::time::sleep(READY_EVERY).await;
+            }
+        };
+        let is_ready = tokio::time::timeout(READY_WITHIN, wait).await.is_ok();
+        let Name { namespace, name } = self.service.clone();
+        is_ready.then_some(()).ok_or(CreateError::NotReady { namespace, name, said })
     }
 
     /// Deletes the service. Returns it if that failed.

@@ -8,6 +8,8 @@ use serde_json::json;
 use crate::event::run::Outcome;
 use crate::model::Model;
 use crate::model::scaling::PanicState;
+use crate::model::traffic::Totals;
+use crate::tui::moment::LOAD_HOLD;
 use crate::units::At;
 
 use super::live::Left;
@@ -15,6 +17,9 @@ use super::live::Show;
 use super::session::Step;
 use super::signals::Asked;
 use super::signals::Signals;
+
+/// How often progress is told.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// How progress is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,9 +39,16 @@ pub(super) async fn run(
     survives_hang_up: bool,
     signals: &mut Signals,
 ) -> Left {
-    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    let mut tick = tokio::time::interval(TELL_EVERY);
+    // At once nothing is known, not even what the wall clock said.
+    tick.reset();
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut has_told_unrecorded = false;
     loop {
+        if !has_told_unrecorded && let Some(reason) = show.unrecorded() {
+            has_told_unrecorded = true;
+            tell_unrecorded(reason, progress);
+        }
         tokio::select! { biased;
             asked = signals.next() => match asked {
                 Asked::End => return Left::Asked,
@@ -60,6 +72,13 @@ pub(super) async fn run(
     }
 }
 
+/// A record that breaks off is told at once, whatever goes to stdout.
+fn tell_unrecorded(reason: &str, progress: Progress) {
+    if progress != Progress::Silent {
+        let _ = writeln!(std::io::stderr().lock(), "rampscope: {reason}");
+    }
+}
+
 fn tell(model: &Model, now: At, progress: Progress) {
     // Whoever closed our output does not want to know; the run goes on.
     match progress {
@@ -73,12 +92,19 @@ fn tell(model: &Model, now: At, progress: Progress) {
     }
 }
 
+/// The last second of the load; one that ended some time ago is not the present one.
+fn traffic(model: &Model, now: At) -> Option<Totals> {
+    let last = model.traffic.last.as_ref()?;
+    let is_over = LOAD_HOLD + last.lasted < now.since(last.began);
+    model.traffic.window(Duration::from_secs(1)).filter(|_| !is_over)
+}
+
 fn in_words(model: &Model, now: At) -> String {
     let mut words = vec![format!("{:>7.1}s", now.as_secs_f64())];
     if let Some(stage) = &model.run.stage {
         words.push(stage.name.clone());
     }
-    if let Some(window) = model.traffic.window(Duration::from_secs(1)) {
+    if let Some(window) = traffic(model, now) {
         let rate =
             |n| window.per_second(n).map_or_else(|| "–".to_owned(), |rate| format!("{rate:.0}"));
         words.push(format!("offered {}/s", rate(window.offered)));
@@ -110,10 +136,9 @@ fn in_words(model: &Model, now: At) -> String {
 
 /// One progress object; `null` is unknown.
 fn in_json(model: &Model, now: At) -> serde_json::Value {
-    let window = model.traffic.window(Duration::from_secs(1));
-    let rate = |n: fn(&crate::model::traffic::Totals) -> u64| {
-        window.as_ref().and_then(|window| window.per_second(n(window)))
-    };
+    let window = traffic(model, now);
+    let rate =
+        |n: fn(&Totals) -> u64| window.as_ref().and_then(|window| window.per_second(n(window)));
     let felt = window
         .as_ref()
         .and_then(|window| window.latencies.felt())
@@ -122,11 +147,12 @@ fn in_json(model: &Model, now: At) -> serde_json::Value {
     let revision = model.main_revision();
     let counts = revision.as_ref().and_then(|revision| model.cluster.counts(revision));
     let scaling = revision.as_ref().and_then(|revision| model.scaling.get(revision));
-    let panics = revision.as_ref().and_then(|it| match model.scaling.panic_state(it, now) {
-        PanicState::Stable { .. } => Some(false),
-        PanicState::Panic { .. } => Some(true),
-        PanicState::Unknown(_) => None,
-    });
+    let state = revision.as_ref().map(|it| model.scaling.panic_state(it, now));
+    let (panics, panic_source) = match state {
+        Some(PanicState::Stable { origin }) => (Some(false), Some(origin)),
+        Some(PanicState::Panic { origin, .. }) => (Some(true), Some(origin)),
+        Some(PanicState::Unknown(_)) | None => (None, None),
+    };
     let millis = |span: Duration| span.as_secs_f64() * 1e3;
     json!({
         "event": "progress",
@@ -145,6 +171,7 @@ fn in_json(model: &Model, now: At) -> serde_json::Value {
         "terminating": counts.map(|counts| counts.terminating),
         "desired": scaling.and_then(|it| it.desired_now),
         "panic": panics,
+        "panic_source": panic_source,
     })
 }
 

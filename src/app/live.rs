@@ -106,6 +106,7 @@ struct Live<'a> {
     ui: &'a mut Ui,
     theme: Theme,
     is_stale: bool,
+    has_told_unrecorded: bool,
     has_focus: bool,
     drawn_at: Option<At>,
     carried: (u64, u64),
@@ -131,6 +132,7 @@ pub async fn run(
         ui,
         theme: spec.theme,
         is_stale: true,
+        has_told_unrecorded: false,
         has_focus: true,
         drawn_at: None,
         carried: (0, 0),
@@ -169,6 +171,10 @@ pub async fn run(
             }
             step = show.step() => {
                 live.is_stale = true;
+                if !live.has_told_unrecorded && let Some(reason) = show.unrecorded() {
+                    live.has_told_unrecorded = true;
+                    live.ui.tell(reason);
+                }
                 match step {
                     Step::Took => {}
                     Step::PlanDone if show.ends_with_plan() => break Left::PlanDone,
@@ -236,6 +242,8 @@ impl Live<'_> {
         self.is_stale = true;
         match input {
             Input::Key(key) if key.kind != KeyEventKind::Release => {
+                // The present is the moment of the key, not that of the last frame.
+                self.ui.set_now(show.now());
                 let command = self.ui.key(*key, show.model());
                 let left = match command {
                     Some(command) => self.obey(show, command).await?,
@@ -270,6 +278,8 @@ impl Live<'_> {
             command => {
                 let told = match command {
                     Command::Snapshot => {
+                        // The picture and the values are those of one moment.
+                        self.draw(show);
                         let model = self.frozen.as_deref().unwrap_or_else(|| show.model());
                         let buffer = self.canvas.backend().buffer();
                         Some(show.snapshot(&Screen { buffer, ui: self.ui, model }))

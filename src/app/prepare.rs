@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use thiserror::Error;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::collect::Cluster;
@@ -75,6 +76,9 @@ pub enum PrepareError {
     /// The service of the scenario could not be made.
     #[error("cannot make the scenario's service")]
     Create(#[source] CreateError),
+    /// The person left before all was ready.
+    #[error("given up before the run had begun")]
+    GivenUp,
     /// The engine did not start.
     #[error("cannot start the load engine")]
     Engine(#[source] EngineError),
@@ -86,11 +90,13 @@ pub enum PrepareError {
     },
 }
 
-/// Makes everything ready.
+/// Makes everything ready. Once `stop` is cancelled it gives up as soon as it can, and deletes
+/// what it made.
 pub async fn prepare(
     spec: RunSpec,
     witness: Witness,
     clock: Clock,
+    stop: CancellationToken,
 ) -> Result<Prepared, PrepareError> {
     let sender = witness.sender.clone();
     let sim = match &spec.sim {
@@ -99,7 +105,7 @@ pub async fn prepare(
         }
         None => None,
     };
-    let cluster = connect(&spec, sim.as_ref()).await?;
+    let cluster = unless(&stop, connect(&spec, sim.as_ref())).await?;
     let service = service(&spec, cluster.as_ref());
     let began = began(&spec, cluster.as_ref(), service.as_ref(), clock);
     sender.send(Event::Began(Box::new(began))).await;
@@ -119,7 +125,8 @@ pub async fn prepare(
         prepared.collector = Some(Collector::start(&mut prepared.hands, out, cluster, wish).await);
     }
     let Some(plan) = &spec.plan else { return Ok(prepared) };
-    match target(&spec, plan, cluster.as_ref(), service.as_ref(), &mut prepared, witness).await {
+    let place = (cluster.as_ref(), service.as_ref());
+    match target((&spec, plan), place, &mut prepared, witness, &stop).await {
         Ok(found) => {
             sender.send(Event::Found(found.clone())).await;
             prepared.engine =
@@ -192,12 +199,11 @@ impl Prepared {
 
 /// Where the load goes: the plan's address, or the gateway before the service.
 async fn target(
-    spec: &RunSpec,
-    plan: &Plan,
-    cluster: Option<&Cluster>,
-    service: Option<&Name>,
+    (spec, plan): (&RunSpec, &Plan),
+    (cluster, service): (Option<&Cluster>, Option<&Name>),
     prepared: &mut Prepared,
     witness: Witness,
+    stop: &CancellationToken,
 ) -> Result<Found, PrepareError> {
     let (cluster, service, create) = match (&plan.target.address, cluster, service) {
         (Address::Url { url, host }, _, _) => {
@@ -212,7 +218,10 @@ async fn target(
         }
     };
     if let Some(create) = create {
-        prepared.created = Some(make(spec, cluster, service, create, witness).await?);
+        // Not to be broken off: we must know whether it was made.
+        let created = prepared.created.insert(make(spec, cluster, service, create, witness).await?);
+        let ready = async { created.ready().await.map_err(PrepareError::Create) };
+        unless(stop, ready).await?;
     }
     let address = match (&spec.settings.cluster.gateway, &prepared.sim) {
         (Some(gateway), _) => Some(gateway.clone()),
@@ -220,10 +229,23 @@ async fn target(
         (None, None) => None,
     };
     let place = (service.namespace.as_str(), service.name.as_str());
-    let target = gateway::find_target(cluster, place, address.as_deref())
-        .await
-        .map_err(PrepareError::Target)?;
+    let find = async {
+        let found = gateway::find_target(cluster, place, address.as_deref()).await;
+        found.map_err(PrepareError::Target)
+    };
+    let target = unless(stop, find).await?;
     Ok(Found { url: target.url, host: target.host, via: target.found })
+}
+
+/// Does it, unless asked to stop.
+async fn unless<T>(
+    stop: &CancellationToken,
+    doing: impl Future<Output = Result<T, PrepareError>>,
+) -> Result<T, PrepareError> {
+    tokio::select! { biased;
+        () = stop.cancelled() => Err(PrepareError::GivenUp),
+        done = doing => done,
+    }
 }
 
 async fn make(

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::bus;
@@ -44,6 +45,8 @@ use super::spec::RunSpec;
 const BATCH: usize = 256;
 /// How long the hands may take to end.
 const HANDS_GRACE: Duration = Duration::from_secs(2);
+/// How long the preparation may take to give up; it has to wait for an answer to what it made.
+const GIVE_UP_GRACE: Duration = Duration::from_secs(10);
 
 /// A run without its screen.
 #[derive(Debug)]
@@ -58,6 +61,8 @@ pub struct Session {
     record: Record,
     runtime: Option<Runtime>,
     preparing: Option<AbortOnDropHandle<Result<Prepared, PrepareError>>>,
+    /// Asks the preparation to give up.
+    give_up: CancellationToken,
     prepared: Option<Prepared>,
     engine: Option<Engine>,
     is_plan_done: bool,
@@ -129,10 +134,11 @@ impl Session {
             .enable_all()
             .build()
             .map_err(SessionError::Runtime)?;
+        let give_up = CancellationToken::new();
         let preparing = {
             let witness = Witness { sender: sender.clone(), folder: record.folder().cloned() };
             let _inside = runtime.enter();
-            tasks::spawn(prepare::prepare(spec.clone(), witness, clock))
+            tasks::spawn(prepare::prepare(spec.clone(), witness, clock, give_up.clone()))
         };
         Ok(Self {
             spec,
@@ -143,6 +149,7 @@ impl Session {
             record,
             runtime: Some(runtime),
             preparing: Some(preparing),
+            give_up,
             prepared: None,
             engine: None,
             is_plan_done: false,
@@ -310,10 +317,29 @@ impl Session {
         }
     }
 
+    /// Gives up what is still being prepared, which may have to delete what it made.
+    async fn give_up_preparing(&mut self) {
+        self.give_up.cancel();
+        let Some(preparing) = self.preparing.take() else { return };
+        let given_up = tokio::time::timeout(GIVE_UP_GRACE, preparing);
+        tokio::pin!(given_up);
+        loop {
+            tokio::select! { biased;
+                ended = &mut given_up => {
+                    // It was ready at the same moment.
+                    if let Ok(Ok(Ok(prepared))) = ended {
+                        self.prepared = Some(prepared);
+                    }
+                    return;
+                }
+                Some(stamped) = self.bus.recv() => self.take(&stamped),
+            }
+        }
+    }
+
     async fn end_hands(&mut self) -> Vec<String> {
         let Some(runtime) = self.runtime.take() else { return Vec::new() };
-        // What was still being prepared is given up.
-        self.preparing = None;
+        self.give_up_preparing().await;
         let mut left_behind = Vec::new();
         if let Some(prepared) = self.prepared.take() {
             let ending = {

@@ -23,6 +23,9 @@ pub struct Signals {
     quit: Signal,
     hang_up: Signal,
     suspend: Signal,
+    /// Heard so that it ends nobody: a write beyond the limit of a file's size is an error then,
+    /// and the record says so.
+    _file_too_large: Signal,
 }
 
 impl Signals {
@@ -34,6 +37,9 @@ impl Signals {
             quit: signal(SignalKind::quit())?,
             hang_up: signal(SignalKind::hangup())?,
             suspend: signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?,
+            _file_too_large: signal(SignalKind::from_raw(
+                rustix::process::Signal::XFSZ.as_raw(),
+            ))?,
         })
     }
 

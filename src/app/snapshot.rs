@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -13,6 +14,8 @@ use crate::model::Model;
 use crate::series::Cells;
 use crate::series::Series;
 use crate::tui::Moment;
+use crate::tui::values;
+use crate::tui::views::pods;
 use crate::units::At;
 
 use super::live::Screen;
@@ -40,8 +43,7 @@ fn write(folder: &RunFolder, screen: &Screen<'_>) -> Result<Vec<PathBuf>, Folder
     let moment = Moment::of(model, screen.ui);
     let wall = model.run.anchor().wall(moment.at).to_string();
     let stem: String = wall.replace(['-', ':'], "");
-    let values: Vec<_> = moment
-        .values()
+    let values: Vec<_> = values::of(model, &moment)
         .iter()
         .map(|value| {
             json!({
@@ -60,6 +62,7 @@ fn write(folder: &RunFolder, screen: &Screen<'_>) -> Result<Vec<PathBuf>, Folder
         "is_present": moment.is_present,
         "revision": moment.revision.as_ref().map(|it| format!("{}/{}", it.namespace, it.name)),
         "values": values,
+        "pods": pods_of(model, &moment),
     });
     [
         ("txt", export::text(screen.buffer)),
@@ -71,6 +74,28 @@ fn write(folder: &RunFolder, screen: &Screen<'_>) -> Result<Vec<PathBuf>, Folder
     .into_iter()
     .map(|(kind, text)| folder.write_snapshot(&format!("{stem}.{kind}"), text.as_bytes()))
     .collect()
+}
+
+/// A row of the table of pods each.
+fn pods_of(model: &Model, moment: &Moment) -> Vec<serde_json::Value> {
+    let seconds = |age: Option<Duration>| age.map(|age| age.as_secs_f64());
+    pods::shown(model, moment)
+        .into_iter()
+        .map(|pod| values::of_pod(model, (moment.at, moment.is_present), pod))
+        .map(|pod| {
+            json!({
+                "name": pod.name,
+                "state": pod.state,
+                "age_s": seconds(pod.age),
+                "concurrency": pod.concurrency,
+                "rps": pod.rps,
+                "stat_age_s": seconds(pod.stat_age),
+                "cpu_millicores": pod.cpu_millicores,
+                "memory_bytes": pod.memory_bytes,
+                "usage_age_s": seconds(pod.usage_age),
+            })
+        })
+        .collect()
 }
 
 /// The lanes of the window, a row a step; what is not known is an empty field.

@@ -69,6 +69,9 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
+    /// Change a field of the scenario, as load.stages.burst.at=800/s
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(super) changes: Vec<Override>,
     /// Seed of all that is random; the same seed gives the same run
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,

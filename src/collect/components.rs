@@ -85,12 +85,12 @@ impl Common {
     fn text(&self, reading: &mut Reading, component: &str) -> Result<Exposition, Trouble> {
         match reading.pages.pop() {
             Some(Ok(body)) => {
-                let text = exposition::parse(&String::from_utf8_lossy(&body), knative::is_wanted);
-                if text.is_something_else() {
+                let text = String::from_utf8_lossy(&body);
+                if !exposition::is_one(&text) {
                     let pod = &reading.target.pod.name;
-                    return Err(Trouble::failing(format!("{pod} answered something that is not metrics")));
+                    return Err(Trouble::failing(format!("{pod}: the answer is no metrics text")));
                 }
-                Ok(text)
+                Ok(exposition::parse(&text, knative::is_wanted))
             }
             Some(Err(error)) => Err(self.trouble(&error, component, &reading.target.pod)),
             None => Err(Trouble::failing("nothing was asked")),

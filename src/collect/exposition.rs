@@ -25,17 +25,8 @@ pub struct Sample {
 pub struct Exposition {
     /// Those that were asked for.
     pub samples: Vec<Sample>,
-    /// Lines of other metrics, which were not looked at further.
-    pub n_unwanted: u64,
     /// Lines that nobody understood, and samples beyond the limit.
     pub n_not_understood: u64,
-}
-
-impl Exposition {
-    /// Whether this was hardly meant to be metrics: a login page, an error, noise.
-    pub fn is_something_else(&self) -> bool {
-        self.samples.is_empty() && self.n_unwanted < self.n_not_understood
-    }
 }
 
 impl Sample {
@@ -56,7 +47,7 @@ pub fn parse(text: &str, is_wanted: impl Fn(&str) -> bool) -> Exposition {
             continue;
         }
         match read(line, &is_wanted).unwrap_or(Line::NotUnderstood) {
-            Line::Unwanted => exposition.n_unwanted += 1,
+            Line::Unwanted => {}
             Line::Sample(sample) if exposition.samples.len() < MAX_SAMPLES => {
                 exposition.samples.push(sample);
             }
@@ -64,6 +55,12 @@ pub fn parse(text: &str, is_wanted: impl Fn(&str) -> bool) -> Exposition {
         }
     }
     exposition
+}
+
+/// Whether this is Prometheus text at all, going by its first line; empty text is.
+pub(crate) fn is_one(text: &str) -> bool {
+    let first = text.lines().map(str::trim).find(|line| !line.is_empty());
+    first.is_none_or(|line| line.starts_with('#') || read(line, &|_| true).is_some())
 }
 
 /// What a line turned out to be.

@@ -88,13 +88,12 @@ impl FetchError {
         }
     }
 
-    /// Whether nothing listens there.
+    /// Whether the API server says that nothing listens there. That the API server itself does not
+    /// answer is another matter.
     pub(crate) fn is_refused(&self) -> bool {
         match self {
             Self::Api(status) => status.message.contains("connection refused"),
-            Self::Status { text, .. } | Self::Transport(text) => {
-                text.to_ascii_lowercase().contains("connection refused")
-            }
+            Self::Status { text, .. } => text.to_ascii_lowercase().contains("connection refused"),
             _ => false,
         }
     }

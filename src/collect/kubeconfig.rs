@@ -9,6 +9,8 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::HeaderValue;
+use http::header::USER_AGENT;
 use kube::Client;
 use kube::Config;
 use kube::client::AuthError;
@@ -103,6 +105,9 @@ impl Cluster {
         };
         config.default_retry = false;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
+        // So that whoever reads the API server's audit log knows us.
+        let own_name = HeaderValue::from_static(concat!("rampscope/", env!("CARGO_PKG_VERSION")));
+        config.headers.push((USER_AGENT, own_name));
         if let Some(namespace) = &options.namespace {
             config.default_namespace.clone_from(namespace);
         }

@@ -241,7 +241,7 @@ mod tests {
         assert!(facts.is_empty());
         let last = reports.last().unwrap();
         assert_eq!(last.state, State::Failing);
-        assert!(last.reason.contains("not metrics") && 4 <= last.errors, "{last:?}");
+        assert!(last.reason.contains("no metrics") && 4 <= last.errors, "{last:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -112,7 +112,8 @@ fn trouble(error: &FetchError) -> Trouble {
     Trouble::failing(error.to_string())
 }
 
-/// The samples with a stamp that was not told before, and how many could not be read.
+/// The samples with a stamp that was not told before, an empty one for each pod that is not
+/// measured any more, and how many could not be read.
 fn fresh(list: &Value, told: &mut HashMap<Name, UnixMicros>) -> (Vec<Usage>, u64) {
     let mut n_not_understood = 0;
     let mut usages = Vec::new();
@@ -128,10 +129,16 @@ fn fresh(list: &Value, told: &mut HashMap<Name, UnixMicros>) -> (Vec<Usage>, u64
             usages.push(usage);
         }
     }
-    // What is not listed any more will not come back under the same name.
+    // What is not listed any more is not measured any more, and its last sample says nothing.
     let listed: std::collections::HashSet<_> =
         items.iter().filter_map(usage).map(|usage| usage.pod).collect();
-    told.retain(|pod, _| listed.contains(pod));
+    told.retain(|pod, _| {
+        let is_listed = listed.contains(pod);
+        if !is_listed {
+            usages.push(Usage { pod: pod.clone(), ..Usage::default() });
+        }
+        is_listed
+    });
     (usages, n_not_understood)
 }
 
@@ -187,7 +194,10 @@ mod tests {
         assert!((usages[0].window_s - 15.04).abs() < 1e-9);
         assert_eq!(fresh(&list("1970-01-01T00:00:01Z", "2n"), &mut told).0.len(), 0);
         assert_eq!(fresh(&list("1970-01-01T00:00:16Z", "2n"), &mut told).0.len(), 1);
+        let (usages, _) = fresh(&json!({}), &mut told);
+        assert_eq!(usages.len(), 1, "a pod that is measured no more is told");
+        assert!(usages[0].timestamp.is_none() && usages[0].containers.is_empty());
+        assert!(told.is_empty(), "and forgotten");
         assert_eq!(fresh(&json!({}), &mut told).0.len(), 0);
-        assert!(told.is_empty(), "a pod that is gone is forgotten");
     }
 }

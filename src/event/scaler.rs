@@ -163,7 +163,8 @@ pub struct Stat {
 pub struct Usage {
     /// Namespace and name of the pod.
     pub pod: Name,
-    /// When the window ended, by the cluster's clock; the sample's identity.
+    /// When the window ended, by the cluster's clock; the sample's identity. `None`: the pod is not
+    /// measured any more.
     pub timestamp: Option<UnixMicros>,
     /// Length of the window in seconds.
     pub window_s: f64,

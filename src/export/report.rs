@@ -37,7 +37,15 @@ pub fn report(summary: &Summary, model: &Model) -> String {
         line(&mut text, "\nchecks");
         for check in &summary.checks {
             let mark = if check.pass { "✓" } else { "✗" };
-            let value = check.value.map_or_else(|| "no data".to_owned(), short);
+            let value = check.value.map_or_else(
+                || "no data".to_owned(),
+                |value| match check.unit {
+                    "s" => millis(value * 1e3),
+                    "share" => format!("{:.2} %", value * 100.0),
+                    "/s" => format!("{value:.1}/s"),
+                    _ => format!("{value:.0}"),
+                },
+            );
             line(&mut text, &format!("  {mark} {:<24} {value}", check.name));
         }
     }
@@ -144,7 +152,9 @@ fn histogram(text: &mut String, felt: &LatencyHistogram) {
         counts.push((bound, n - below));
         below = n;
     }
-    counts.push((felt.max(), felt.count() - below));
+    if below < felt.count() {
+        counts.push((felt.max(), felt.count() - below));
+    }
     let most = counts.iter().map(|(_, n)| *n).max().unwrap_or(1).max(1);
     line(text, "\n  up to");
     for (bound, n) in counts {
@@ -229,10 +239,6 @@ fn millis(millis: f64) -> String {
 
 fn seconds(secs: f64) -> String {
     if secs < 120.0 { format!("{secs:.1} s") } else { format!("{:.1} min", secs / 60.0) }
-}
-
-fn short(value: f64) -> String {
-    if value == 0.0 || 100.0 <= value.abs() { format!("{value:.0}") } else { format!("{value:.3}") }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]

@@ -186,7 +186,9 @@ pub struct SourceSummary {
 pub struct CheckSummary {
     /// As it was written.
     pub name: String,
-    /// The limit, in the measure's unit (seconds, share, requests a second, pods).
+    /// The unit of limit and value: `s`, `share`, `/s`, or empty for counts.
+    pub unit: &'static str,
+    /// The limit.
     pub limit: f64,
     /// The value; `None` without data.
     pub value: Option<f64>,
@@ -322,7 +324,7 @@ impl LatencySummary {
 
 impl ScalingSummary {
     fn of(model: &Model, end: At) -> Option<Self> {
-        let revisions = measured_revisions(model);
+        let revisions = model.measured_revisions();
         let known: Vec<&RevisionScaling> =
             revisions.iter().filter_map(|name| model.scaling.get(name)).collect();
         if known.is_empty() {
@@ -353,8 +355,8 @@ impl ScalingSummary {
         panics.sort_by(|a, b| a.start_s.total_cmp(&b.start_s));
         Some(Self {
             class: class.filter(|class| !class.is_empty()),
-            ready_max: known.iter().filter_map(|scaling| scaling.ready_max).max(),
-            desired_max: known.iter().filter_map(|scaling| scaling.desired_max).max(),
+            ready_max: model.most.ready,
+            desired_max: model.most.desired,
             pod_seconds: has_pods
                 .then(|| known.iter().map(|scaling| scaling.pod_seconds_at(end)).sum()),
             cold_starts: has_pods.then_some(cold.len() as u64),
@@ -394,14 +396,25 @@ impl SourceSummary {
 impl CheckSummary {
     fn of(check: &Check, model: &Model) -> Self {
         let value = measure(check.what, model);
-        Self { name: check.text.clone(), limit: check.limit, value, pass: check.judge(value) }
+        Self {
+            name: check.text.clone(),
+            unit: match check.what {
+                Measure::Latency(_) | Measure::ColdStart(_) => "s",
+                Measure::Errors => "share",
+                Measure::RateAchieved => "/s",
+                Measure::ReadyMax | Measure::Panics => "",
+            },
+            limit: check.limit,
+            value,
+            pass: check.judge(value),
+        }
     }
 }
 
 /// The value of a measure in its unit; `None` without data.
 fn measure(what: Measure, model: &Model) -> Option<f64> {
     let total = &model.traffic.total;
-    let revisions = measured_revisions(model);
+    let revisions = model.measured_revisions();
     let known = || revisions.iter().filter_map(|name| model.scaling.get(name));
     match what {
         Measure::Latency(share) => total
@@ -424,24 +437,12 @@ fn measure(what: Measure, model: &Model) -> Option<f64> {
         Measure::RateAchieved => {
             (0 < total.completed()).then(|| total.per_second(total.completed())).flatten()
         }
-        Measure::ReadyMax => known().filter_map(|scaling| scaling.ready_max).max().map(f64::from),
+        Measure::ReadyMax => model.most.ready.map(f64::from),
         Measure::Panics => {
             let end = model.run.ended_at.unwrap_or(model.now);
             (panic_source(model, &revisions, end) != PanicSource::Unknown)
                 .then(|| count(known().map(|scaling| scaling.panics.len() as u64).sum()))
         }
-    }
-}
-
-/// The revisions that the run is about: those of its service, or all where none was named.
-fn measured_revisions(model: &Model) -> Vec<Name> {
-    let service = model.run.began.as_ref().and_then(|began| {
-        let (namespace, name) = (began.namespace.clone()?, began.service.clone()?);
-        Some(Name { namespace, name })
-    });
-    match service {
-        Some(service) => model.cluster.revisions_of(&service),
-        None => model.scaling.iter().map(|(name, _)| name.clone()).collect(),
     }
 }
 

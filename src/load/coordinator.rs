@@ -16,7 +16,6 @@ use crate::clock::Clock;
 use crate::event::Event;
 use crate::event::command::LoadCommand;
 use crate::event::run;
-use crate::event::run::By;
 use crate::event::traffic::Interval;
 use crate::scenario::plan::Plan;
 use crate::units::At;

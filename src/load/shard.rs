@@ -551,14 +551,14 @@ impl Shard {
         self.broke(connection_idx, Failure::ClosedEarly);
     }
 
-    /// A request that met a connection just being closed is written once more: the server has
-    /// never seen it.
+    /// A request that met a connection just being closed is written again: the server has never
+    /// seen it. The next one may be as stale, but each is closed and a fresh one is believed.
     fn broke(&mut self, connection_idx: usize, failure: Failure) {
         let Some(Some(connection)) = self.connections.get_mut(connection_idx) else { return };
         let was_stale = 0 < connection.n_served && connection.parser.is_untouched();
-        let again = connection.job.filter(|job| {
-            was_stale && !job.is_retried && matches!(self.spec.method.as_str(), "GET" | "HEAD")
-        });
+        let again = connection
+            .job
+            .filter(|_| was_stale && matches!(self.spec.method.as_str(), "GET" | "HEAD"));
         if let Some(mut job) = again {
             connection.job = None;
             self.n_busy -= 1;

@@ -22,6 +22,7 @@ use crate::event::cluster::Revision;
 use crate::event::cluster::ServerlessService;
 use crate::event::cluster::Service;
 use crate::event::scaler::QueueProxy;
+use crate::event::scaler::Stat;
 use crate::event::scaler::Usage;
 use crate::units::Anchor;
 use crate::units::At;
@@ -37,6 +38,8 @@ const COLD_STARTS_MAX: usize = 10_000;
 /// A pod seen this soon after its creation stamp was seen from the beginning: the stamp is in
 /// whole seconds.
 const FRESH: Duration = Duration::from_secs(2);
+/// A word of a queue-proxy older than this is stale: it is read every second.
+const STAT_FRESH: Duration = Duration::from_secs(3);
 
 /// What the watches tell.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -129,6 +132,17 @@ pub struct ColdStart {
     pub measured: bool,
 }
 
+// === impl Pod ===
+
+impl Pod {
+    /// How long ago it was created, by the wall clock: most likely before the run began. `None`
+    /// where the stamp is missing.
+    pub fn age(&self, now: At, anchor: Anchor) -> Option<Duration> {
+        // The cluster's clock may be a little ahead of ours.
+        Some(anchor.wall(now).since(self.created?).unwrap_or_default())
+    }
+}
+
 // === impl PodLife ===
 
 impl PodLife {
@@ -148,14 +162,21 @@ impl PodLife {
         Some(Name { namespace: self.pod.id.namespace.clone(), name })
     }
 
+    /// What its queue-proxy said, unless that is stale: one that goes away falls silent first.
+    pub fn stat_at(&self, now: At) -> Option<Stat> {
+        let reading = self.queue_proxy.as_ref()?;
+        reading.stat.filter(|_| now.since(reading.read) < STAT_FRESH)
+    }
+
     /// Its CPU and memory, and how old that is at `now` counted from the end of the sample's
     /// window; `None` if there is no sample.
     pub fn usage_at(&self, now: At, anchor: Anchor) -> Option<(Millicores, Bytes, Duration)> {
         let (came, usage) = self.usage.as_ref()?;
         let cpu = usage.containers.iter().map(|container| container.cpu).sum();
         let memory = usage.containers.iter().map(|container| container.memory).sum();
-        let measured = usage.timestamp.map_or(*came, |stamp| anchor.at(stamp));
-        Some((cpu, memory, now.since(measured.min(*came))))
+        // By the wall clock, since the window may have ended before the run began.
+        let since_stamp = usage.timestamp.and_then(|stamp| anchor.wall(now).since(stamp));
+        Some((cpu, memory, now.since(*came).max(since_stamp.unwrap_or_default())))
     }
 }
 
@@ -233,7 +254,7 @@ impl Cluster {
         }
         let is_first_list = !self.listed.contains(&Kind::Pod);
         let life = self.pods.entry(pod.id.uid.clone()).or_insert_with(|| {
-            let age = pod.created.map(|created| at.since(anchor.at(created)));
+            let age = pod.age(at, anchor);
             PodLife {
                 pod: Pod::default(),
                 first_seen: at,
@@ -273,6 +294,10 @@ impl Cluster {
     pub(super) fn usage(&mut self, at: At, usage: &Usage) {
         let pod = self.pods.values_mut().find(|life| is_pod(life, &usage.pod));
         let Some(life) = pod else { return };
+        if usage.timestamp.is_none() {
+            life.usage = None;
+            return;
+        }
         let is_known = life.usage.as_ref().is_some_and(|(_, known)| {
             known.timestamp.is_some() && known.timestamp >= usage.timestamp
         });

@@ -38,6 +38,9 @@ use traffic::Traffic;
 /// The source whose silence makes pod counts unknown.
 pub const WATCH_PODS: &str = "watch pods";
 
+/// The source whose silence makes panic unknown where no metric tells of it.
+pub const AUTOSCALER_LOG: &str = "autoscaler log";
+
 /// All that is known.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Model {
@@ -55,6 +58,17 @@ pub struct Model {
     pub sources: Sources,
     /// What happened.
     pub happenings: Happenings,
+    /// The most that the run's revisions had together.
+    pub most: Most,
+}
+
+/// The most pods that all revisions which the run is about had at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Most {
+    /// Ready; `None` before pods were listed.
+    pub ready: Option<u32>,
+    /// Desired; `None` if that was never known.
+    pub desired: Option<u32>,
 }
 
 impl Model {
@@ -121,7 +135,7 @@ impl Model {
             Event::Source(report) => self.source(at, report),
             Event::Action(action) => self.happenings.push(at, What::Action(action.clone())),
             Event::Lost { n } => {
-                self.run.n_lost += n;
+                self.run.n_lost = self.run.n_lost.saturating_add(*n);
                 self.happenings.push(at, What::Lost(*n));
             }
             Event::Ended(ended) => {
@@ -215,6 +229,7 @@ impl Model {
             return;
         }
         scaling.desire(at, desired);
+        self.note_most();
         if let Some(to) = desired {
             self.happenings.push(at, What::Desired { revision, from, to });
         }
@@ -286,14 +301,14 @@ impl Model {
         };
         let Some(revision) = life.revision() else { return };
         let anchor = self.run.anchor();
-        let cores: f64 = self
+        let cores: Vec<f64> = self
             .cluster
             .pods_of(&revision)
             .filter_map(|life| life.usage_at(at, anchor))
             .map(|(cpu, _, _)| f64::from(u32::try_from(cpu.0).unwrap_or(u32::MAX)) / 1000.0)
-            .sum();
+            .collect();
         if let Some(scaling) = self.scaling.entry(&revision) {
-            scaling.cpu.push(at, cores);
+            scaling.cpu.set(at, (!cores.is_empty()).then(|| cores.iter().sum()));
         }
     }
 
@@ -306,6 +321,13 @@ impl Model {
         if report.state != State::Connecting {
             let (source, reason) = (report.source.clone(), report.reason.clone());
             self.happenings.push(at, What::Source { source, state: report.state, reason });
+        }
+        if report.source == AUTOSCALER_LOG {
+            match report.state {
+                State::Ok => self.scaling.log_lost(false),
+                State::Connecting => {}
+                State::Failing | State::Denied | State::Absent => self.scaling.log_lost(true),
+            }
         }
         if report.source == WATCH_PODS {
             match report.state {
@@ -321,6 +343,7 @@ impl Model {
         if let Some(scaling) = self.scaling.entry(revision) {
             scaling.counts(at, counts);
         }
+        self.note_most();
     }
 
     fn count_all(&mut self, at: At) {
@@ -332,6 +355,28 @@ impl Model {
         for revision in revisions {
             self.count(at, &revision);
         }
+    }
+
+    /// The revisions that the run is about: those of its service, or all where none was named.
+    pub fn measured_revisions(&self) -> Vec<Name> {
+        let service = self.run.began.as_ref().and_then(|began| {
+            Some(name_of(began.namespace.as_deref()?, began.service.as_deref()?))
+        });
+        match service {
+            Some(service) => self.cluster.revisions_of(&service),
+            None => self.scaling.iter().map(|(name, _)| name.clone()).collect(),
+        }
+    }
+
+    /// Notes the most pods that there were together, after any number of them changed.
+    fn note_most(&mut self) {
+        let revisions = self.measured_revisions();
+        let known = revisions.iter().filter_map(|it| self.scaling.get(it)?.ready_now());
+        let ready = known.reduce(|sum, n| sum.saturating_add(n));
+        let known = revisions.iter().filter_map(|it| self.scaling.get(it)?.desired_now);
+        let desired = known.reduce(|sum, n| sum.saturating_add(n));
+        self.most.ready = self.most.ready.max(ready);
+        self.most.desired = self.most.desired.max(desired);
     }
 
     /// The revision that a person most likely wants to see: of the run's service the one with

@@ -18,6 +18,7 @@ use crate::kpa::config::Metric;
 use crate::series::Series;
 use crate::units::Anchor;
 use crate::units::At;
+use crate::units::UnixMicros;
 
 use super::cluster::PodCounts;
 use super::happenings::Happenings;
@@ -39,6 +40,8 @@ pub struct Scaling {
     by_revision: BTreeMap<Name, RevisionScaling>,
     /// Since when the autoscaler's log is followed, by the wall clock of the log's first line.
     log_since: Option<At>,
+    /// Whether the log cannot be followed at present, so that its last line says nothing.
+    is_log_lost: bool,
 }
 
 /// One revision's scaling.
@@ -94,6 +97,8 @@ pub struct RevisionScaling {
     counted_at: At,
     counts: Option<PodCounts>,
     log_panics: Option<bool>,
+    /// The autoscaler pod that wrote last, and when.
+    log_owner: Option<(String, UnixMicros)>,
 }
 
 /// One panic.
@@ -210,9 +215,14 @@ impl Scaling {
             self.log_since = Some(self.log_since.unwrap_or(at));
             return;
         }
+        let is_before = line.written < anchor.0;
         if let Some(scaling) = self.entry(&line.revision) {
-            scaling.log_line(at, line, log);
+            scaling.log_line((at, is_before), line, log);
         }
+    }
+
+    pub(super) const fn log_lost(&mut self, is_lost: bool) {
+        self.is_log_lost = is_lost;
     }
 
     pub(super) fn activator(&mut self, at: At, reading: &Activator) {
@@ -246,7 +256,7 @@ impl Scaling {
         let Some(scaling) = self.by_revision.get(revision) else {
             return PanicState::Unknown(Ignorance::NotHeard);
         };
-        scaling.panic_state(now, self.log_since.is_some())
+        scaling.panic_state(now, self.log_since.is_some() && !self.is_log_lost)
     }
 }
 
@@ -310,7 +320,23 @@ impl RevisionScaling {
         }
     }
 
-    fn log_line(&mut self, at: At, line: &AutoscalerLog, log: &mut Happenings) {
+    fn log_line(
+        &mut self,
+        (at, is_before): (At, bool),
+        line: &AutoscalerLog,
+        log: &mut Happenings,
+    ) {
+        // A new owner begins anew: what the old one wrote last no longer holds.
+        if let Some((pod, written)) = &self.log_owner
+            && *pod != line.pod
+        {
+            // One that owned it once may be heard later.
+            if line.written < *written {
+                return;
+            }
+            self.log_panics = None;
+        }
+        self.log_owner = Some((line.pod.clone(), line.written));
         // The metric says the same, and more exactly when it can be read.
         let has_metric = self
             .reading
@@ -325,11 +351,27 @@ impl RevisionScaling {
         if has_metric {
             return;
         }
+        if is_before {
+            self.panicked_before(panics);
+            return;
+        }
         if panics {
             let reading = Autoscaler { revision: line.revision.clone(), ..Autoscaler::default() };
             self.panic_goes_on(at, Origin::Log, false, &reading, log);
         } else {
             self.panic_is_off(at, Origin::Log, &line.revision, log);
+        }
+    }
+
+    /// A line of before the run: a panic that ended then is not one of the run.
+    fn panicked_before(&mut self, panics: bool) {
+        if self.panics.back().is_some_and(|span| span.ended.is_none()) {
+            self.panics.pop_back();
+        }
+        if panics {
+            let (began, origin) = (At::ZERO, Origin::Log);
+            let span = PanicSpan { began, ended: None, seen: began, origin, was_on: true };
+            self.panics.push_back(span);
         }
     }
 
@@ -346,7 +388,8 @@ impl RevisionScaling {
         let goes_on = |span: &PanicSpan| {
             span.ended.is_none() && (span.origin == Origin::Log || at.since(span.seen) < window)
         };
-        let was_lost = self.panics.back().is_some_and(|span| span.ended.is_none() && !goes_on(span));
+        let was_lost =
+            self.panics.back().is_some_and(|span| span.ended.is_none() && !goes_on(span));
         let was_on = was_on || was_lost;
         if let Some(span) = self.panics.back_mut().filter(|span| goes_on(span)) {
             span.seen = at;
@@ -450,6 +493,11 @@ impl RevisionScaling {
         self.ready.push(at, counts.ready.into());
         self.starting.push(at, counts.starting.into());
         self.terminating.push(at, counts.terminating.into());
+    }
+
+    /// Pods that are ready now; `None` is not known.
+    pub fn ready_now(&self) -> Option<u32> {
+        self.counts.map(|counts| counts.ready)
     }
 
     pub(super) fn count_pod_seconds(&mut self, at: At) {

@@ -7,6 +7,7 @@ use crate::event::cluster::Gone;
 use crate::event::cluster::Id;
 use crate::event::cluster::Phase;
 use crate::event::cluster::Pod;
+use crate::event::cluster::Revision;
 use crate::event::run::Began;
 use crate::event::run::Executor;
 use crate::event::run::Mode;
@@ -14,6 +15,9 @@ use crate::event::scaler::Autoscaler;
 use crate::event::scaler::AutoscalerLog;
 use crate::event::scaler::LogLine;
 use crate::event::scaler::Origin;
+use crate::event::scaler::QueueProxy;
+use crate::event::scaler::Stat;
+use crate::event::scaler::Usage;
 use crate::model::scaling::Ignorance;
 use crate::model::scaling::PanicState;
 use crate::units::Anchor;
@@ -166,6 +170,27 @@ fn a_cold_start_is_measured_by_our_clock_if_we_saw_it_all() {
 }
 
 #[test]
+fn the_most_pods_are_those_of_all_revisions_at_one_moment() {
+    let mut feed = Feed::new();
+    feed.at(0.0, Event::Listing(Kind::Pod));
+    feed.at(0.0, Event::Listed(Kind::Pod));
+    for name in ["hello-00001", "hello-00002"] {
+        let id = Id { name: name.to_owned(), ..pod(name, 0, true).id };
+        let revision = Revision { id, service: Some("hello".to_owned()), ..Revision::default() };
+        feed.at(0.5, Event::Seen(Box::new(Object::Revision(revision))));
+    }
+    let of = |uid: &str, revision: &str| Pod {
+        revision: Some(revision.to_owned()),
+        ..pod(uid, 0, true)
+    };
+    feed.pod(1.0, of("a", "hello-00001"));
+    feed.pod(2.0, of("b", "hello-00002"));
+    feed.at(3.0, Event::Gone(Gone { kind: Kind::Pod, id: pod("a", 0, true).id }));
+    feed.pod(4.0, of("c", "hello-00002"));
+    assert_eq!(feed.model.most.ready, Some(2), "two at once, never three");
+}
+
+#[test]
 fn pod_seconds_count_every_pod_that_is_not_gone() {
     let mut feed = Feed::new();
     feed.at(0.0, Event::Listing(Kind::Pod));
@@ -208,6 +233,87 @@ fn without_the_metric_panic_comes_from_the_log() {
     assert_eq!((since, origin), (At::from_secs(5), Origin::Log));
     feed.log(31.0, LogLine::UnPanicking);
     assert_eq!(feed.panic(40.0), PanicState::Stable { origin: Origin::Log });
+}
+
+#[test]
+fn a_panic_of_before_the_run_is_known_and_one_that_ended_then_is_none_of_it() {
+    let mut feed = Feed::new();
+    let before = |feed: &mut Feed, secs: i64, line: LogLine| {
+        let written = UnixMicros(ANCHOR.0.0 - secs * 1_000_000);
+        let pod = "autoscaler-0".to_owned();
+        let line = AutoscalerLog { revision: revision(), pod, written, line };
+        feed.at(0.5, Event::AutoscalerLog(line));
+    };
+    before(&mut feed, 0, LogLine::FollowBegan);
+    before(&mut feed, 90, LogLine::Panicking);
+    before(&mut feed, 60, LogLine::UnPanicking);
+    assert_eq!(feed.panic(1.0), PanicState::Stable { origin: Origin::Log });
+    assert_eq!(feed.model.scaling.get(&revision()).unwrap().panics.len(), 0);
+    before(&mut feed, 30, LogLine::Panicking);
+    let PanicState::Panic { since, was_on, .. } = feed.panic(1.0) else { panic!("no panic") };
+    assert_eq!((since, was_on), (At::ZERO, true));
+    feed.log(5.0, LogLine::UnPanicking);
+    let panics = &feed.model.scaling.get(&revision()).unwrap().panics;
+    assert_eq!(panics.iter().map(|it| it.ended).collect::<Vec<_>>(), [Some(At::from_secs(5))]);
+}
+
+#[test]
+fn a_log_that_is_lost_or_of_another_owner_says_nothing_about_now() {
+    let mut feed = Feed::new();
+    feed.log(0.0, LogLine::FollowBegan);
+    feed.log(5.0, LogLine::UnPanicking);
+    let stable = PanicState::Stable { origin: Origin::Log };
+    assert_eq!(feed.panic(6.0), stable);
+    let report = |state| Report { state, ..Report::connecting(AUTOSCALER_LOG) };
+    feed.at(7.0, Event::Source(report(State::Failing)));
+    assert_eq!(feed.panic(7.0), PanicState::Unknown(Ignorance::NotHeard));
+    feed.at(8.0, Event::Source(report(State::Ok)));
+    assert_eq!(feed.panic(8.0), stable, "it is followed from its last line on");
+    let written = ANCHOR.wall(At::from_secs(9));
+    let line = LogLine::PaScale { got: 1, want: 1, desired: 1, ebc: 0 };
+    let from = |pod: &str, written, line: &LogLine| {
+        let (pod, line) = (pod.to_owned(), line.clone());
+        Event::AutoscalerLog(AutoscalerLog { revision: revision(), pod, written, line })
+    };
+    feed.at(9.0, from("autoscaler-1", ANCHOR.wall(At::from_secs(4)), &LogLine::Panicking));
+    assert_eq!(feed.panic(9.0), stable, "one that owned it once is heard late");
+    feed.at(9.0, from("autoscaler-1", written, &line));
+    assert_eq!(feed.panic(9.0), PanicState::Unknown(Ignorance::NoLineYet));
+}
+
+#[test]
+fn what_is_older_than_the_run_has_its_true_age_and_what_is_gone_none() {
+    let old = pod("a", -120, true);
+    assert_eq!(old.age(At::from_secs(8), ANCHOR), Some(Duration::from_secs(128)));
+    let mut feed = Feed::new();
+    feed.at(0.0, Event::Listing(Kind::Pod));
+    feed.pod(0.0, old);
+    let stamp = UnixMicros(ANCHOR.0.0 - 15_000_000);
+    let sample =
+        Usage { pod: name_of("default", "hello-a"), timestamp: Some(stamp), ..Usage::default() };
+    feed.at(1.0, Event::Usage(sample));
+    let life = feed.model.cluster.pods.get("a").unwrap();
+    let (_, _, age) = life.usage_at(At::from_secs(2), ANCHOR).unwrap();
+    assert_eq!(age, Duration::from_secs(17));
+    let no_more = Usage { pod: name_of("default", "hello-a"), ..Usage::default() };
+    feed.at(3.0, Event::Usage(no_more));
+    let life = feed.model.cluster.pods.get("a").unwrap();
+    assert_eq!(life.usage_at(At::from_secs(3), ANCHOR), None, "it is not measured any more");
+    let cpu = &feed.model.scaling.get(&revision()).unwrap().cpu;
+    assert_eq!(cpu.at(At::from_secs(3), None), None, "unknown is not zero");
+}
+
+#[test]
+fn a_queue_proxy_that_fell_silent_says_nothing_about_now() {
+    let mut feed = Feed::new();
+    feed.pod(0.0, pod("a", 0, true));
+    let pod = name_of("default", "hello-a");
+    let stat = Some(Stat { average_concurrent_requests: 3.0, ..Stat::default() });
+    let reading = QueueProxy { pod, read: At::from_secs(1), stat, ..QueueProxy::default() };
+    feed.at(1.0, Event::QueueProxy(reading));
+    let life = feed.model.cluster.pods.get("a").unwrap();
+    assert_eq!(life.stat_at(At::from_secs(3)), stat);
+    assert_eq!(life.stat_at(At::from_secs(4)), None);
 }
 
 #[test]

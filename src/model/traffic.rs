@@ -169,37 +169,40 @@ impl Latencies {
 
 impl Totals {
     fn add(&mut self, interval: &Interval, latencies: &Latencies) {
-        self.lasted += interval.lasted;
-        self.offered += interval.offered;
-        self.sent += interval.sent;
-        self.succeeded += interval.succeeded;
-        self.failed += interval.failed;
-        self.dropped += interval.dropped;
+        // A record may be forged; no number in it may end the program.
+        let add = |sum: &mut u64, n: u64| *sum = sum.saturating_add(n);
+        self.lasted = self.lasted.saturating_add(interval.lasted);
+        add(&mut self.offered, interval.offered);
+        add(&mut self.sent, interval.sent);
+        add(&mut self.succeeded, interval.succeeded);
+        add(&mut self.failed, interval.failed);
+        add(&mut self.dropped, interval.dropped);
         self.in_flight_max = self.in_flight_max.max(interval.in_flight_max);
-        self.bytes_sent += interval.bytes_sent;
-        self.bytes_received += interval.bytes_received;
-        self.connections_opened += interval.connections_opened;
+        add(&mut self.bytes_sent, interval.bytes_sent);
+        add(&mut self.bytes_received, interval.bytes_received);
+        add(&mut self.connections_opened, interval.connections_opened);
         for (code, n) in &interval.status {
-            *self.status.entry(*code).or_default() += n;
+            add(self.status.entry(*code).or_default(), *n);
         }
         for (class, n) in &interval.errors {
             let is_new = !self.errors.contains_key(class);
             let class =
                 if is_new && CLASSES_MAX <= self.errors.len() { "other" } else { class.as_str() };
-            *self.errors.entry(class.to_owned()).or_default() += n;
+            add(self.errors.entry(class.to_owned()).or_default(), *n);
         }
         self.latencies.add(latencies);
     }
 
     /// Requests that were answered or failed.
     pub const fn completed(&self) -> u64 {
-        self.succeeded + self.failed
+        self.succeeded.saturating_add(self.failed)
     }
 
     /// Failed and dropped over offered; `None` if nothing was offered.
     #[expect(clippy::cast_precision_loss, reason = "a share")]
     pub fn error_share(&self) -> Option<f64> {
-        (0 < self.offered).then(|| (self.failed + self.dropped) as f64 / self.offered as f64)
+        (0 < self.offered)
+            .then(|| self.failed.saturating_add(self.dropped) as f64 / self.offered as f64)
     }
 
     /// `n` of these, a second; `None` if no time has passed.

@@ -141,6 +141,13 @@ impl Series {
         (!is_stale).then_some(value)
     }
 
+    /// Since when the value in force at `at` holds: when its point came. `None` where there is no
+    /// value.
+    pub fn since(&self, at: At) -> Option<At> {
+        let span = self.spans(at).next().filter(|span| span.first <= at)?;
+        span.value.map(|_| span.last.min(at))
+    }
+
     /// What it was in each of `n` cells between `from` and `to`; see [`Self::in_cells`].
     pub fn columns(
         &self,

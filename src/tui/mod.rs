@@ -9,6 +9,7 @@ pub mod moment;
 pub mod text;
 pub mod theme;
 pub mod ui;
+pub mod values;
 pub mod views;
 pub mod widgets;
 pub mod window;

@@ -171,21 +171,6 @@ pub enum Panic {
     Unknown(String),
 }
 
-/// One value with its name and unit, for a file.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Value {
-    /// Its name, as `pods.ready`.
-    pub name: &'static str,
-    /// The value; `None` is not known.
-    pub value: Option<f64>,
-    /// Its unit.
-    pub unit: &'static str,
-    /// The source that it comes from.
-    pub source: &'static str,
-    /// How old it is, where that is known.
-    pub age: Option<Duration>,
-}
-
 // === impl Moment ===
 
 impl Moment {
@@ -200,71 +185,6 @@ impl Moment {
         let pods = pods(model, (at, is_present), revision.as_ref(), scaling);
         let scaler = scaler(model, (at, is_present), revision.as_ref(), scaling);
         Self { at, is_present, revision, load, pods, scaler }
-    }
-
-    /// Every value, for a file.
-    pub fn values(&self) -> Vec<Value> {
-        let (load, pods, scaler) = (&self.load, &self.pods, &self.scaler);
-        let traffic = |name, value, unit| Value { name, value, unit, source: "load", age: None };
-        let watch =
-            |name, value| Value { name, value, unit: "pods", source: "watch pods", age: None };
-        let reading = |name, value, unit| Value {
-            name,
-            value,
-            unit,
-            source: "autoscaler metrics",
-            age: scaler.age,
-        };
-        let usage = |name, value, unit| Value {
-            name,
-            value,
-            unit,
-            source: "metrics.k8s.io",
-            age: pods.usage_age,
-        };
-        #[expect(clippy::cast_precision_loss, reason = "2^52 bytes are enough")]
-        let memory = pods.memory.map(|bytes| bytes.0 as f64);
-        let panics = match scaler.panic {
-            Panic::On { .. } => Some(1.0),
-            Panic::Stable { .. } => Some(0.0),
-            Panic::Unknown(_) => None,
-        };
-        vec![
-            traffic("load.target", load.target, "1/s or users"),
-            traffic("load.offered", load.offered, "1/s"),
-            traffic("load.sent", load.sent, "1/s"),
-            traffic("load.done", load.done, "1/s"),
-            traffic("load.in_flight", load.in_flight, "requests"),
-            traffic("load.p50", load.p50, "s"),
-            traffic("load.p99", load.p99, "s"),
-            traffic("load.max", load.max, "s"),
-            traffic("load.errors", load.errors, "share"),
-            traffic("load.errors_total", load.errors_total, "share"),
-            traffic("load.send_lag_p99", load.lag_p99, "s"),
-            watch("pods.ready", pods.ready),
-            watch("pods.starting", pods.starting),
-            watch("pods.terminating", pods.terminating),
-            Value { source: "watch podautoscalers", ..watch("pods.desired", pods.desired) },
-            usage("pods.cpu", pods.cpu, "cores"),
-            usage("pods.memory", memory, "bytes"),
-            watch("pods.cold_start_p95", pods.cold_start_p95.map(|it| it.as_secs_f64()))
-                .with_unit("s"),
-            reading("autoscaler.panic", panics, "0 or 1"),
-            reading("autoscaler.panic_average", scaler.panic_average, scaler.metric.name()),
-            reading("autoscaler.stable_average", scaler.stable_average, scaler.metric.name()),
-            reading("autoscaler.target", scaler.target, scaler.metric.name()),
-            reading("autoscaler.ready", scaler.ready, "pods"),
-            reading("autoscaler.wanted", scaler.wanted, "pods"),
-            reading("autoscaler.panic_begins_above", scaler.enters, scaler.metric.name()),
-            reading("autoscaler.excess_burst_capacity", scaler.ebc, "requests"),
-        ]
-    }
-}
-
-impl Value {
-    const fn with_unit(mut self, unit: &'static str) -> Self {
-        self.unit = unit;
-        self
     }
 }
 
@@ -496,14 +416,6 @@ pub fn in_stage(model: &Model, now: At) -> Option<Duration> {
     let n_before = usize::try_from(stage.index).unwrap_or(usize::MAX);
     let before: Duration = began.stages.iter().take(n_before).map(|it| it.lasts).sum();
     Some(profile_at.saturating_sub(before))
-}
-
-/// Whether the profile has come to its end and nothing is asked for any more.
-pub fn is_plan_done(model: &Model) -> bool {
-    let Some(last) = &model.traffic.last else { return false };
-    let stages = model.run.began.iter().flat_map(|began| &began.stages);
-    let lasts: Duration = stages.map(|stage| stage.lasts).sum();
-    last.target <= 0.0 && last.profile_at.is_some_and(|at| lasts <= at)
 }
 
 /// Whether amounts of load are users.

@@ -12,7 +12,7 @@ use crate::cli::settings::Shared;
 pub(super) fn invocation(args: DemoArgs, env: Env<'_>) -> Result<Invocation, CliError> {
     let plan = super::load_plan(&ScenarioArgs {
         scenario: "demo".to_owned(),
-        changes: Vec::new(),
+        changes: args.changes,
         seed: args.seed,
         duration: args.duration,
         max_rate: args.max_rate,

@@ -120,7 +120,7 @@ fn tab<'a>(theme: &crate::tui::Theme, other: &'a str) -> [Span<'a>; 3] {
 
 fn pods_pane(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, has_tab: bool) {
     let theme = canvas.theme;
-    let n_pods = pods::shown(scene).len();
+    let n_pods = pods::shown(scene.model, &scene.moment).len();
     let mut title =
         vec![theme.strong(Role::Ready, "pods"), theme.span(Role::Text, format!(" {n_pods}"))];
     if has_tab {

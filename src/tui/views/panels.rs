@@ -230,7 +230,7 @@ fn seen(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         .map(|revision| {
             let pods = scene.model.cluster.pods_of(revision);
             pods.filter(|life| exists(life))
-                .filter_map(|it| it.queue_proxy.as_ref()?.stat)
+                .filter_map(|life| life.stat_at(scene.moment.at))
                 .collect()
         })
         .unwrap_or_default();

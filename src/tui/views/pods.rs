@@ -2,9 +2,11 @@
 
 use ratatui::layout::Rect;
 
+use crate::model::Model;
 use crate::model::cluster::PodLife;
 use crate::model::cluster::PodState;
 use crate::series::Cells;
+use crate::tui::Moment;
 use crate::tui::moment::pod_state_at;
 use crate::tui::text;
 use crate::tui::theme::Charset;
@@ -36,19 +38,19 @@ const COLUMNS: [Column; 9] = [
 ];
 
 /// The pods of the revision that were there at the moment looked at, with their state then.
-pub fn shown<'a>(scene: &Scene<'a>) -> Vec<(&'a PodLife, PodState)> {
-    let Some(revision) = &scene.moment.revision else { return Vec::new() };
-    let at = scene.moment.at;
+pub fn shown<'a>(model: &'a Model, moment: &Moment) -> Vec<(&'a PodLife, PodState)> {
+    let Some(revision) = &moment.revision else { return Vec::new() };
+    let at = moment.at;
     let is_ours = |life: &PodLife| {
         life.pod.revision.as_deref() == Some(revision.name.as_str())
             && life.pod.id.namespace == revision.namespace
     };
     let state = |life: &PodLife| {
         let then = pod_state_at(life, at)?;
-        let state = if scene.moment.is_present { life.state() } else { then };
+        let state = if moment.is_present { life.state() } else { then };
         (state != PodState::Finished).then_some(state)
     };
-    let cluster = &scene.model.cluster;
+    let cluster = &model.cluster;
     let mut pods: Vec<_> = cluster
         .gone
         .iter()
@@ -85,13 +87,13 @@ pub fn table(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let anchor = scene.model.run.anchor();
     let at = scene.moment.at;
     let unknown = || text::UNKNOWN.to_owned();
-    let rows: Vec<Vec<table::Cell>> = shown(scene)
+    let rows: Vec<Vec<table::Cell>> = shown(scene.model, &scene.moment)
         .into_iter()
         .take(usize::from(area.height))
         .map(|(life, state)| {
-            let created = life.pod.created.map(|created| at.since(anchor.at(created)));
+            let created = life.pod.age(at, anchor);
             let is_present = scene.moment.is_present;
-            let stat = life.queue_proxy.as_ref().and_then(|it| it.stat).filter(|_| is_present);
+            let stat = life.stat_at(at).filter(|_| is_present);
             let usage = life.usage_at(at, anchor).filter(|_| is_present);
             let took = start_of(life);
             let number = |value: Option<f64>| {
