@@ -569,6 +569,8 @@ fn load_alone_shows_what_fails_instead_of_pods() {
             && At::from_secs(30) <= interval.began
         {
             (interval.failed, interval.succeeded) = (interval.offered, 0);
+            interval.status.clear();
+            (interval.response_time, interval.service_time) = (None, None);
             interval.errors.insert("connect refused".to_owned(), interval.failed);
         }
     }

@@ -9,8 +9,10 @@ use std::time::Duration;
 use crate::event::cluster::Name;
 use crate::event::run::Executor;
 use crate::event::scaler::Origin;
+use crate::event::source::State;
 use crate::kpa::config::Metric;
 use crate::model::Model;
+use crate::model::WATCH_PODS;
 use crate::model::cluster::PodLife;
 use crate::model::cluster::PodState;
 use crate::model::scaling::FRESH;
@@ -375,6 +377,10 @@ fn panic_at(
 
 /// Why nobody can say, in the words of the source that should.
 fn reason(model: &Model, ignorance: &Ignorance) -> String {
+    let pods = model.sources.get(WATCH_PODS);
+    if pods.is_some_and(|it| it.report.state == State::Failing) {
+        return "the cluster does not answer".to_owned();
+    }
     let source = model.sources.iter().find(|it| it.report.source.contains("autoscaler"));
     let why = source.map(|it| it.report.reason.as_str()).filter(|why| !why.is_empty());
     match (ignorance, why) {
@@ -410,14 +416,6 @@ pub fn in_stage(model: &Model, now: At) -> Option<Duration> {
     let n_before = usize::try_from(stage.index).unwrap_or(usize::MAX);
     let before: Duration = began.stages.iter().take(n_before).map(|it| it.lasts).sum();
     Some(profile_at.saturating_sub(before))
-}
-
-/// Whether the profile has come to its end and nothing is asked for any more.
-pub fn is_plan_done(model: &Model) -> bool {
-    let Some(last) = &model.traffic.last else { return false };
-    let stages = model.run.began.iter().flat_map(|began| &began.stages);
-    let lasts: Duration = stages.map(|stage| stage.lasts).sum();
-    last.target <= 0.0 && last.profile_at.is_some_and(|at| lasts <= at)
 }
 
 /// Whether amounts of load are users.

@@ -349,7 +349,7 @@ impl Ui {
             Action::Show(view) => self.show(view),
             Action::Suspend => return Some(Command::Suspend),
             Action::Quit if !self.session.is_replay && is_loading(model) => {
-                self.prompt = Some(Prompt::Quit)
+                self.prompt = Some(Prompt::Quit);
             }
             Action::Quit | Action::Interrupt => return Some(Command::Quit),
         }
@@ -452,10 +452,10 @@ impl Ui {
 
 /// Whether leaving would stop a load. One that is at zero and has no answer to wait for is none.
 fn is_loading(model: &Model) -> bool {
+    let last = model.traffic.last.as_ref();
     model.run.executor() != Executor::None
         && model.run.ended.is_none()
-        && model.traffic.last.is_some()
-        && !crate::tui::moment::is_plan_done(model)
+        && last.is_some_and(|last| 0.0 < last.target || 0 < last.in_flight)
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use ratatui::layout::Rect;
 use ratatui::text::Span;
 
 use crate::model::happenings::Happening;
+use crate::model::happenings::What;
+use crate::tui::moment;
 use crate::tui::text;
 use crate::tui::theme::Role;
 use crate::tui::widgets::canvas::Canvas;
@@ -13,7 +15,11 @@ use super::happening;
 
 fn spans<'a>(canvas: &Canvas<'_>, scene: &Scene<'_>, happening: &Happening) -> Vec<Span<'a>> {
     let theme = canvas.theme;
-    let sentence = happening::sentence(&happening.what);
+    let mut sentence = happening::sentence(&happening.what);
+    if let What::Stage { to: Some(_), .. } = &happening.what {
+        let unit = if moment::is_closed(scene.model) { " users" } else { " /s" };
+        sentence.rest.push_str(unit);
+    }
     let clock = text::clock_tenths(scene.model.run.anchor(), happening.at);
     let mut spans = vec![
         theme.span(Role::Dim, format!("{clock} ")),

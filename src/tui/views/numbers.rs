@@ -10,6 +10,7 @@ use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
 
 use super::Scene;
+use super::alone;
 use super::chrome;
 use super::panels;
 use super::why;
@@ -30,6 +31,14 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         height: area.height.saturating_sub(2 * margin),
     };
     if area.height == 0 || area.width == 0 {
+        return;
+    }
+    if alone::is_alone(scene) {
+        canvas.line(area, 0, alone::sentence(theme, scene));
+        // Pods and averages are those of a cluster.
+        for (row, spans) in (2..).zip(rows(theme, scene).into_iter().skip(2)) {
+            canvas.line(area, row, spans);
+        }
         return;
     }
     let used = canvas.line(area, 0, panels::state(theme, scene));

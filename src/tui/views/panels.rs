@@ -437,16 +437,13 @@ pub fn autoscaler(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         theme.span(Role::Dim, format!(" {class}{}", origin(scene))),
     ];
     let inside = canvas.frame(area, title);
-    match scaler.panic {
-        Panic::Unknown(_) => {
-            let used = canvas.line(inside, 0, state(theme, scene));
-            let width = inside.width.saturating_sub(used);
-            canvas.line(Rect { x: inside.x + used, width, ..inside }, 0, outlook(theme, scene));
-        }
-        _ => {
-            let rights = vec![outlook(theme, scene), brief_outlook(theme, scene)];
-            both(canvas, inside, 0, state(theme, scene), rights);
-        }
+    if let Panic::Unknown(_) = scaler.panic {
+        let used = canvas.line(inside, 0, state(theme, scene));
+        let width = inside.width.saturating_sub(used);
+        canvas.line(Rect { x: inside.x + used, width, ..inside }, 0, outlook(theme, scene));
+    } else {
+        let rights = vec![outlook(theme, scene), brief_outlook(theme, scene)];
+        both(canvas, inside, 0, state(theme, scene), rights);
     }
     let is_stale = scaler.age.is_some_and(|age| crate::model::scaling::FRESH <= age);
     let averages = |label, average: Option<f64>, role| {

@@ -149,4 +149,24 @@ mod tests {
         assert_eq!(walls, [15, 30, 45, 60]);
         assert_eq!(ticks[0].0, 11);
     }
+
+    #[test]
+    fn a_label_is_whole_or_is_not_there() {
+        use ratatui::buffer::Buffer;
+        let theme = crate::tui::theme::Theme::default();
+        let cells = Cells { from: At::ZERO, to: At::from_secs(60), n: 60 };
+        let mark =
+            Mark { at: At::from_secs(20), glyph: "▾", label: "666".to_owned(), role: Role::Text };
+        for (now, is_shown) in [(22, false), (24, false), (25, true), (40, true)] {
+            let area = Rect::new(0, 0, 60, 2);
+            let mut buffer = Buffer::empty(area);
+            let mut canvas = Canvas { buffer: &mut buffer, theme: &theme };
+            let point = (At::from_secs(now), Role::Text, String::new());
+            let anchor = Anchor(UnixMicros(0));
+            draw(&mut canvas, area, (anchor, cells), std::slice::from_ref(&mark), &[point]);
+            let row: String = (0..60).map(|x| buffer[(x, 0)].symbol()).collect();
+            assert_eq!(row.contains("▾666"), is_shown, "now at {now} s: {row}");
+            assert_eq!(row.contains('6'), is_shown, "now at {now} s: {row}");
+        }
+    }
 }
