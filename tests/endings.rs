@@ -2,6 +2,7 @@
 //! terminal is as it was, the record is complete, the exit code is the promised one.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::disallowed_types, reason = "threads of a test share what they have read")]
 
 use std::fs;
 use std::fs::File;

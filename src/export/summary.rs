@@ -287,7 +287,7 @@ impl LatencySummary {
     /// Of a histogram.
     pub fn of_histogram(histogram: &LatencyHistogram) -> Self {
         let known = 0 < histogram.count();
-        let millis = |value: Duration| known.then(|| value.as_secs_f64() * 1e3);
+        let millis = |value: Duration| known.then_some(value.as_secs_f64() * 1e3);
         Self {
             count: histogram.count(),
             min: millis(histogram.min()),

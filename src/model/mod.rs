@@ -152,7 +152,7 @@ impl Model {
             Object::Pod(pod) => {
                 let before = self.cluster.pods.get(&pod.id.uid).cloned();
                 self.cluster.seen(at, anchor, object);
-                self.pod_seen(at, before, &pod.id.uid);
+                self.pod_seen(at, before.as_ref(), &pod.id.uid);
             }
             Object::PodAutoscaler(autoscaler) => {
                 self.cluster.seen(at, anchor, object);
@@ -179,7 +179,7 @@ impl Model {
         }
     }
 
-    fn pod_seen(&mut self, at: At, before: Option<PodLife>, uid: &str) {
+    fn pod_seen(&mut self, at: At, before: Option<&PodLife>, uid: &str) {
         let Some(life) = self.cluster.pods.get(uid) else { return };
         let Some(revision) = life.revision() else { return };
         let is_first_list = !self.cluster.is_listed(Kind::Pod);
@@ -190,9 +190,7 @@ impl Model {
                 let (revision, pod) = (revision.clone(), pod.clone());
                 self.happenings.push(at, What::PodCreated { revision, pod });
             }
-            if life.ready_seen == Some(at)
-                && before.as_ref().is_none_or(|it| it.ready_seen.is_none())
-            {
+            if life.ready_seen == Some(at) && before.is_none_or(|it| it.ready_seen.is_none()) {
                 let took = self
                     .cluster
                     .cold_starts
@@ -202,9 +200,7 @@ impl Model {
                 let (revision, pod) = (revision.clone(), pod.clone());
                 self.happenings.push(at, What::PodReady { revision, pod, took });
             }
-            if life.deleted_seen == Some(at)
-                && before.as_ref().is_none_or(|it| it.deleted_seen.is_none())
-            {
+            if life.deleted_seen == Some(at) && before.is_none_or(|it| it.deleted_seen.is_none()) {
                 self.happenings.push(at, What::PodTerminating { revision, pod });
             }
         }
@@ -372,9 +368,9 @@ impl Model {
     fn note_most(&mut self) {
         let revisions = self.measured_revisions();
         let known = revisions.iter().filter_map(|it| self.scaling.get(it)?.ready_now());
-        let ready = known.reduce(|sum, n| sum.saturating_add(n));
+        let ready = known.reduce(u32::saturating_add);
         let known = revisions.iter().filter_map(|it| self.scaling.get(it)?.desired_now);
-        let desired = known.reduce(|sum, n| sum.saturating_add(n));
+        let desired = known.reduce(u32::saturating_add);
         self.most.ready = self.most.ready.max(ready);
         self.most.desired = self.most.desired.max(desired);
     }

@@ -313,7 +313,7 @@ impl RevisionScaling {
         match reading.panic {
             Some(true) => {
                 // The first reading of all cannot tell when it began.
-                self.panic_goes_on(read, Origin::Metric, is_first, reading, log);
+                self.panic_goes_on(read, (Origin::Metric, is_first), reading, log);
             }
             Some(false) => self.panic_is_off(read, Origin::Metric, &reading.revision, log),
             None => {}
@@ -357,7 +357,7 @@ impl RevisionScaling {
         }
         if panics {
             let reading = Autoscaler { revision: line.revision.clone(), ..Autoscaler::default() };
-            self.panic_goes_on(at, Origin::Log, false, &reading, log);
+            self.panic_goes_on(at, (Origin::Log, false), &reading, log);
         } else {
             self.panic_is_off(at, Origin::Log, &line.revision, log);
         }
@@ -378,8 +378,7 @@ impl RevisionScaling {
     fn panic_goes_on(
         &mut self,
         at: At,
-        origin: Origin,
-        was_on: bool,
+        (origin, was_on): (Origin, bool),
         reading: &Autoscaler,
         log: &mut Happenings,
     ) {
