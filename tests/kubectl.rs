@@ -45,7 +45,8 @@ impl Rig {
         }
         let at_once = (Duration::ZERO, Duration::ZERO);
         let cold_start = ColdStart { schedule: at_once, pull: at_once, start: at_once };
-        let services = vec![SimService::named("hello")];
+        // A few requests at once are a panic.
+        let services = vec![SimService::named("hello").with("target", "1")];
         let spec = SimSpec { services, cold_start, ..spec };
         let running = listen(spec, Ports::default()).unwrap();
         let home = TempDir::new().unwrap();
@@ -256,12 +257,21 @@ fn watches_and_logs_go_on() {
     let pod = rig.say("get pod -n knative-serving -l app=autoscaler -o name");
     let pod = pod.trim();
     let (_going, log) = rig.go(&format!("logs -f -n knative-serving {pod} --tail=1 --timestamps"));
-    let mut stream = TcpStream::connect(gateway).unwrap();
     let host = &rig.running.host;
-    write!(stream, "GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let ask = |_| {
+        let mut stream = TcpStream::connect(gateway).unwrap();
+        let request =
+            format!("GET /?sleep=3000 HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        stream
+    };
+    // The autoscaler writes when it begins to panic and when it scales.
+    let streams: Vec<_> = (0..6).map(ask).collect();
+    for mut stream in streams {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
     let lines: Vec<_> = log.lines().take(3).map(Result::unwrap).collect();
     for line in &lines {
         let (stamp, text) = line.split_once(' ').unwrap();

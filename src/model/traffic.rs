@@ -231,7 +231,8 @@ impl Traffic {
         rate(&mut self.failed, interval.failed);
         rate(&mut self.dropped, interval.dropped);
         self.target.push(began, interval.target);
-        self.in_flight.push(began, interval.in_flight as f64);
+        // Counted when the interval closed.
+        self.in_flight.push(ended, interval.in_flight as f64);
         let felt = latencies.felt().filter(|felt| 0 < felt.count());
         let quantile = |series: &mut Series, value: Option<Duration>| match value {
             Some(value) => series.push(began, value.as_secs_f64()),
