@@ -22,6 +22,7 @@ use crate::units::At;
 
 use super::control::Change;
 use super::control::Control;
+use super::health::Health;
 use super::shard::Counted;
 use super::shard::Order;
 use super::tally::Pending;
@@ -31,6 +32,8 @@ use super::target::Target;
 
 /// Length of an interval.
 const INTERVAL: Duration = Duration::from_millis(500);
+/// The longest nap.
+const BARE_TIMER: Duration = Duration::from_millis(20);
 /// A change takes effect this much later, so that every shard has it in time.
 const NOTICE: f64 = 0.002;
 /// Intervals that must all be bad before the load is held.
@@ -87,6 +90,7 @@ pub(super) struct Coordinator {
     parts: Parts,
     control: Control,
     pending: Pending,
+    health: Health,
     waiting: VecDeque<Event>,
     stage: Option<usize>,
     closes: At,
@@ -102,6 +106,7 @@ impl Coordinator {
         Self {
             control: Control::new(&parts.plan),
             pending: Pending::new(parts.began),
+            health: Health::default(),
             waiting: VecDeque::new(),
             stage: None,
             closes: parts.began + INTERVAL,
@@ -116,6 +121,8 @@ impl Coordinator {
 
     /// Runs until all shards have ended and the last interval has been delivered.
     pub(super) fn run(mut self) {
+        // Its files are opened before connections can use up what may be open.
+        self.health = Health::watch(1 + self.parts.shards.len());
         // A resolver can take its time; the plan's begins after it.
         self.resolve(self.parts.clock.at());
         self.begin();
@@ -131,9 +138,13 @@ impl Coordinator {
                 }
             }
             self.deliver();
-            match self.parts.wishes.recv_timeout(self.nap()) {
+            let nap = self.nap();
+            let due = self.parts.clock.at() + nap;
+            match self.parts.wishes.recv_timeout(nap) {
                 Ok(wish) => self.grant(wish),
-                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    self.health.rang(self.parts.clock.at().since(due));
+                }
                 // Nobody holds the engine any more.
                 Err(mpsc::RecvTimeoutError::Disconnected) if self.is_aborted => {
                     std::thread::sleep(Duration::from_millis(1));
@@ -148,6 +159,7 @@ impl Coordinator {
         let now = self.parts.clock.at();
         self.control.begin(self.t(now));
         self.pending = Pending::new(now);
+        self.health.reopen(now);
         self.closes = now + INTERVAL;
         self.order_course();
     }
@@ -167,7 +179,9 @@ impl Coordinator {
             .flatten()
             .map(|t| self.at(t))
             .fold(self.closes, At::min);
-        next.since(self.parts.clock.at()).max(Duration::from_micros(500))
+        let nap = next.since(self.parts.clock.at()).max(Duration::from_micros(500));
+        // Each nap is also the bare timer that tells whether this machine keeps time.
+        nap.min(BARE_TIMER)
     }
 
     fn grant(&mut self, wish: Wish) {
@@ -222,6 +236,7 @@ impl Coordinator {
         match self.parts.target.resolve() {
             Ok(addresses) if !addresses.is_empty() => {
                 self.resolve_at = None;
+                self.health.aim_at(0, &addresses);
                 self.order_all(|| Order::Addresses(addresses.clone()));
             }
             Ok(_) => self.resolve_at = Some(now + RESOLVE_AGAIN),
@@ -284,11 +299,12 @@ impl Coordinator {
             && self.parts.sender.try_send(Event::Traffic(Box::new(interval))).is_ok()
         {
             self.pending = Pending::new(ended);
+            self.health.reopen(ended);
         }
         is_drained
     }
 
-    fn interval(&self) -> Interval {
+    fn interval(&mut self) -> Interval {
         let now = self.parts.clock.at();
         let t = self.t(now);
         let is_over = self.is_plan_over || self.is_stopping;
@@ -298,7 +314,9 @@ impl Coordinator {
             profile_at: self.control.profile_time_at(t).max(0.0),
             profile_waits: self.control.waits(),
         };
-        self.pending.close(now, self.parts.is_open, state)
+        let (opened, wanted) = (self.pending.connections_opened(), self.pending.wanted_ports());
+        let client = self.health.read(now, opened, 0 < wanted);
+        self.pending.close(now, self.parts.is_open, state, client)
     }
 
     /// Holds the load at the plan's lowest rate when most requests fail.

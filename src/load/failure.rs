@@ -116,7 +116,7 @@ impl Failure {
     }
 }
 
-fn is_descriptors(error: &io::Error) -> bool {
+pub(super) fn is_descriptors(error: &io::Error) -> bool {
     let code = error.raw_os_error().map(rustix::io::Errno::from_raw_os_error);
     matches!(code, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
 }

@@ -8,6 +8,7 @@ mod arrivals;
 mod control;
 mod coordinator;
 mod failure;
+mod health;
 mod http1;
 mod pacer;
 mod shard;

@@ -310,6 +310,9 @@ impl Shard {
             return;
         }
         self.waiting.push_back(job);
+        if self.spec.max_connections <= self.n_open {
+            self.tally.wants.connections += 1;
+        }
         self.open_more();
     }
 
@@ -364,6 +367,7 @@ impl Shard {
 
     fn connect_failed(&mut self, failure: Failure) {
         self.last_failure = failure;
+        self.tally.refused_here(failure);
         let now = self.now();
         // Those that were begun together count as one attempt.
         if self.backoff_until <= now {
