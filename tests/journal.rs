@@ -369,6 +369,7 @@ impl Gen {
                 rss_max_bytes: random.u64(),
                 terminal_bytes: random.u64(),
                 frames: random.u64(),
+                threads: random.some(|random| (random.text(), random.f64())).into_iter().collect(),
             }),
         }
     }
@@ -398,6 +399,50 @@ impl Gen {
             failure_time: self.maybe(Self::histogram),
             send_lag: self.maybe(Self::histogram),
             client_limited: self.maybe(Self::text),
+            phases: self.maybe(|random| traffic::Phases {
+                dns: random.maybe(Self::histogram),
+                connect: random.maybe(Self::histogram),
+                tls: random.maybe(Self::histogram),
+                send: random.maybe(Self::histogram),
+                wait: random.maybe(Self::histogram),
+                receive: random.maybe(Self::histogram),
+            }),
+            splits: self
+                .some(|random| (random.text(), random.some(Self::split).into_iter().collect()))
+                .into_iter()
+                .collect(),
+            limit: self.maybe(|random| {
+                use traffic::Limit;
+                random.pick(&[Limit::Descriptors, Limit::Ports, Limit::CpuQuota, Limit::Unknown])
+            }),
+            client: self.maybe(|random| Box::new(random.client_health())),
+        }
+    }
+
+    fn split(&mut self) -> (String, traffic::Split) {
+        let split = traffic::Split {
+            succeeded: self.u64(),
+            failed: self.u64(),
+            service_time: self.maybe(Self::histogram),
+            failure_time: self.maybe(Self::histogram),
+        };
+        (self.text(), split)
+    }
+
+    fn client_health(&mut self) -> traffic::ClientHealth {
+        traffic::ClientHealth {
+            load_cpu_s: self.f64_or_none(),
+            process_cpu_s: self.f64_or_none(),
+            busiest: self.f64_or_none(),
+            run_queue: self.f64_or_none(),
+            cores: self.maybe(Self::u32),
+            quota: self.f64_or_none(),
+            throttled: self.f64_or_none(),
+            timer_slip: self.maybe(Self::histogram),
+            descriptors: self.maybe(Self::u64),
+            descriptors_max: self.maybe(Self::u64),
+            ports: self.maybe(Self::u64),
+            ports_max: self.maybe(Self::u64),
         }
     }
 

@@ -49,6 +49,8 @@ pub enum Invocation {
         run: PathBuf,
         /// Run time a second of real time.
         speed: f64,
+        /// Where its latencies are to be written as an interval log, if anywhere.
+        latency_log: Option<PathBuf>,
     },
     /// The embedded cluster alone.
     Sim {
@@ -89,6 +91,8 @@ pub struct Settings {
     pub assume_yes: bool,
     /// What happens when the terminal goes away.
     pub on_hangup: OnHangup,
+    /// Whether the report tells every percentile.
+    pub spectrum: bool,
     /// The log, if any.
     pub log: Option<Log>,
 }

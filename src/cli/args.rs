@@ -172,6 +172,9 @@ pub(super) struct LoadArgs {
     /// Seed of the random gaps
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
+    /// Every percentile in the report
+    #[arg(long)]
+    pub(super) latency: bool,
     /// The rate (or number of users) that keys never exceed [default: five times the load]
     #[arg(long, value_name = "RATE", value_parser = parse_most)]
     pub(super) max_rate: Option<f64>,
@@ -226,6 +229,12 @@ pub(super) struct ReplayArgs {
     /// How many times faster than it was, from 0.1 to 1000
     #[arg(long, value_name = "X", default_value = "1", value_parser = parse_speed)]
     pub(super) speed: f64,
+    /// Every percentile in the report
+    #[arg(long)]
+    pub(super) latency: bool,
+    /// Write its latencies to this file, as an interval log of `HdrHistogram`
+    #[arg(long, value_name = "FILE")]
+    pub(super) latency_log: Option<PathBuf>,
     #[command(flatten)]
     pub(super) screen: ScreenArgs,
     #[command(flatten)]

@@ -6,6 +6,7 @@
 mod ansi;
 mod cells;
 mod glyph;
+pub mod hlog;
 mod palette;
 pub mod report;
 pub mod summary;

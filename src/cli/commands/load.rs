@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::CliError;
 use crate::app::settings::Cluster;
 use crate::app::settings::Invocation;
+use crate::app::settings::Settings;
 use crate::cli::args::LoadArgs;
 use crate::cli::settings;
 use crate::cli::settings::Env;
@@ -49,6 +50,7 @@ pub(super) fn invocation(args: LoadArgs, env: Env<'_>) -> Result<Invocation, Cli
         max_rate: args.max_rate,
     }
     .plan()?;
+    let spectrum = args.latency;
     let settings = settings::settings(
         Shared {
             screen: args.screen,
@@ -63,7 +65,7 @@ pub(super) fn invocation(args: LoadArgs, env: Env<'_>) -> Result<Invocation, Cli
         },
         env,
     );
-    Ok(Invocation::Load { settings, plan })
+    Ok(Invocation::Load { settings: Settings { spectrum, ..settings }, plan })
 }
 
 /// The text itself, or after `@` what a file says.

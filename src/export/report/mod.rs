@@ -1,25 +1,30 @@
 //! The numbers of a run as text for people: worth pasting into an issue.
 
-use std::fmt::Write as _;
-use std::time::Duration;
+mod load;
+mod write;
 
 use crate::event::run::Outcome;
 use crate::model::Model;
-use crate::series::LatencyHistogram;
 
-use super::summary::LatencySummary;
 use super::summary::PanicSource;
 use super::summary::ScalingSummary;
 use super::summary::Summary;
-use super::summary::TrafficSummary;
 
-/// Rows of the latency histogram.
-const ROWS: usize = 10;
-/// Width of its longest bar, in cells.
-const BAR: usize = 40;
+use write::line;
+use write::millis;
+use write::seconds;
+
+/// How much is said of latencies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// The percentiles that one usually asks for.
+    Usual,
+    /// The whole spectrum.
+    Spectrum,
+}
 
 /// The report of a run.
-pub fn report(summary: &Summary, model: &Model) -> String {
+pub fn report(summary: &Summary, model: &Model, detail: Detail) -> String {
     let mut text = String::new();
     let outcome = match summary.outcome {
         Outcome::Completed => "completed",
@@ -28,7 +33,8 @@ pub fn report(summary: &Summary, model: &Model) -> String {
     };
     line(&mut text, &format!("{}: {outcome} after {}", summary.name, seconds(summary.seconds)));
     if let Some(traffic) = &summary.traffic {
-        load(&mut text, traffic, model);
+        load::load(&mut text, traffic, model, detail);
+        load::generator(&mut text, summary, model);
     }
     if let Some(scaling) = &summary.scaling {
         autoscaler(&mut text, scaling);
@@ -50,117 +56,6 @@ pub fn report(summary: &Summary, model: &Model) -> String {
         }
     }
     text
-}
-
-fn load(text: &mut String, traffic: &TrafficSummary, model: &Model) {
-    line(text, "\nload");
-    line(
-        text,
-        &format!(
-            "  offered {}   sent {}   succeeded {}   failed {}   dropped {}",
-            traffic.offered, traffic.sent, traffic.succeeded, traffic.failed, traffic.dropped
-        ),
-    );
-    let rate =
-        |rate: Option<f64>| rate.map_or_else(|| "–".to_owned(), |rate| format!("{rate:.1}/s"));
-    line(
-        text,
-        &format!(
-            "  offered {}   achieved {}   in flight at most {}   {} out, {} in",
-            rate(traffic.rate_offered),
-            rate(traffic.rate_achieved),
-            traffic.in_flight_max,
-            bytes(traffic.bytes_sent),
-            bytes(traffic.bytes_received)
-        ),
-    );
-    line(
-        text,
-        "\n                       p50      p90      p95      p99    p99.9      max     mean",
-    );
-    for (name, latency) in [
-        ("response time", &traffic.response_time),
-        ("service time", &traffic.service_time),
-        ("failures", &traffic.failure_time),
-        ("send lag", &traffic.send_lag),
-    ] {
-        if let Some(latency) = latency.as_ref().filter(|latency| 0 < latency.count) {
-            percentiles(text, name, latency);
-        }
-    }
-    if let Some(felt) = model.traffic.total.latencies.felt().filter(|felt| 0 < felt.count()) {
-        histogram(text, felt);
-    }
-    if !traffic.status.is_empty() {
-        line(text, "\nstatus codes");
-        for (code, n) in &traffic.status {
-            line(text, &format!("  {code}  {n}"));
-        }
-    }
-    if !traffic.errors.is_empty() {
-        line(text, "\nerrors");
-        for (class, n) in &traffic.errors {
-            line(text, &format!("  {n:>8}  {class}"));
-        }
-    }
-    if 0.0 < traffic.client_limited_s {
-        line(
-            text,
-            &format!(
-                "\nthe generator itself was the bottleneck for {}: these numbers say less about the target",
-                seconds(traffic.client_limited_s)
-            ),
-        );
-    }
-}
-
-fn percentiles(text: &mut String, name: &str, latency: &LatencySummary) {
-    let mut row = format!("  {name:<16}");
-    for value in [
-        latency.p50,
-        latency.p90,
-        latency.p95,
-        latency.p99,
-        latency.p999,
-        latency.max,
-        latency.mean,
-    ] {
-        let value = value.map_or_else(|| "–".to_owned(), millis);
-        let _ = write!(row, " {value:>8}");
-    }
-    line(text, &row);
-}
-
-/// Bars between the fastest and the slowest, in even steps up to p99.9 and one row for the rest.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "bars of at most forty cells"
-)]
-fn histogram(text: &mut String, felt: &LatencyHistogram) {
-    let (low, high) = (felt.min(), felt.quantile(0.999));
-    let step = (high.saturating_sub(low)) / u32::try_from(ROWS).unwrap_or(1);
-    if step.is_zero() {
-        return;
-    }
-    let mut counts = Vec::with_capacity(ROWS + 1);
-    let mut below = 0;
-    for row in 1..=ROWS {
-        let bound = low + step * u32::try_from(row).unwrap_or(1);
-        let n = felt.count_up_to(bound);
-        counts.push((bound, n - below));
-        below = n;
-    }
-    if below < felt.count() {
-        counts.push((felt.max(), felt.count() - below));
-    }
-    let most = counts.iter().map(|(_, n)| *n).max().unwrap_or(1).max(1);
-    line(text, "\n  up to");
-    for (bound, n) in counts {
-        let cells = (n as f64 / most as f64 * BAR as f64).ceil() as usize;
-        line(text, &format!("  {:>8}  {n:>9}  {}", millis(in_millis(bound)), "■".repeat(cells)));
-    }
 }
 
 fn autoscaler(text: &mut String, scaling: &ScalingSummary) {
@@ -214,40 +109,5 @@ fn autoscaler(text: &mut String, scaling: &ScalingSummary) {
             );
         }
         _ => line(text, &format!("  panic: {source}")),
-    }
-}
-
-fn line(text: &mut String, line: &str) {
-    text.push_str(line.trim_end());
-    text.push('\n');
-}
-
-fn in_millis(span: Duration) -> f64 {
-    span.as_secs_f64() * 1e3
-}
-
-/// Three digits that matter, with a unit.
-fn millis(millis: f64) -> String {
-    match millis {
-        it if it < 1.0 => format!("{:.0}µs", it * 1e3),
-        it if it < 10.0 => format!("{it:.2}ms"),
-        it if it < 100.0 => format!("{it:.1}ms"),
-        it if it < 10_000.0 => format!("{it:.0}ms"),
-        it => format!("{:.1}s", it / 1e3),
-    }
-}
-
-fn seconds(secs: f64) -> String {
-    if secs < 120.0 { format!("{secs:.1} s") } else { format!("{:.1} min", secs / 60.0) }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-fn bytes(n: u64) -> String {
-    let n = n as f64;
-    match n {
-        n if n < 1024.0 => format!("{n:.0} B"),
-        n if n < 1_048_576.0 => format!("{:.1} KiB", n / 1024.0),
-        n if n < 1_073_741_824.0 => format!("{:.1} MiB", n / 1_048_576.0),
-        n => format!("{:.2} GiB", n / 1_073_741_824.0),
     }
 }
