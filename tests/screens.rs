@@ -29,7 +29,11 @@ use rampscope::event::run::PlannedStage;
 use rampscope::event::run::Stage;
 use rampscope::event::source::Report;
 use rampscope::event::source::State;
+use rampscope::event::traffic::ClientHealth;
 use rampscope::event::traffic::Interval;
+use rampscope::event::traffic::Limit;
+use rampscope::event::traffic::Phases;
+use rampscope::event::traffic::Split;
 use rampscope::export::Palette;
 use rampscope::export::Rgb;
 use rampscope::export::svg;
@@ -376,7 +380,7 @@ fn overview_with_fewer_colours_and_characters() {
 #[test]
 fn the_other_views() {
     let (model, mut ui) = scene(&run(), MOMENT + 10);
-    for view in [View::Pods, View::Sources, View::Log, View::Help] {
+    for view in [View::Pods, View::Latency, View::Sources, View::Log, View::Help] {
         ui.show(view);
         let buffer = drawn(&model, &ui, &night(), (120, 40));
         check(view.name(), &buffer, &night());
@@ -384,6 +388,168 @@ fn the_other_views() {
     let (model, mut ui) = scene(&many_services(), MOMENT);
     ui.show(View::Services);
     check("services", &drawn(&model, &ui, &night(), (120, 40)), &night());
+}
+
+/// A ramp that the target cannot follow beyond some rate, with what the generator says of itself.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers")]
+fn ramp() -> Vec<(At, Event)> {
+    let mut dice = Dice(11);
+    let mut events = Vec::new();
+    let mut backlog = 0.0f64;
+    for tick in 0..180u64 {
+        let began = At::from_millis(1_000 + tick * 500);
+        let rate = 20.0 + 5.0 * f64::from(u32::try_from(tick).unwrap());
+        let offered = (rate * 0.5).round();
+        let capacity = 330.0;
+        let done = (offered + backlog).min(capacity);
+        backlog = (offered + backlog - done).min(900.0);
+        let waited = backlog / (capacity * 2.0);
+        let load = (offered / capacity).min(0.97);
+        let histograms: [LatencyHistogram; 3] = Default::default();
+        let [mut response, mut service, mut lag] = histograms;
+        let [mut slip, mut failed]: [LatencyHistogram; 2] = Default::default();
+        for n in 0..done as u64 {
+            let tail = -(1.0 - dice.next()).ln();
+            let took = 0.004 + 0.002 * tail + 0.0008 * tail * load / (1.0 - load);
+            service.record(Duration::from_secs_f64(took));
+            response.record(Duration::from_secs_f64(took + waited * (0.8 + 0.4 * dice.next())));
+            lag.record(Duration::from_secs_f64(0.000_02 + 0.000_02 * tail + waited * 0.9));
+            if n % 97 == 0 && 140 < tick {
+                failed.record(Duration::from_secs_f64(0.5 + 0.1 * tail));
+            }
+        }
+        for _ in 0..25 {
+            let tail = -(1.0 - dice.next()).ln();
+            slip.record(Duration::from_secs_f64(0.000_01 + 0.000_015 * tail));
+        }
+        let (n_failed, done) = (failed.count(), done as u64);
+        let split = |share: f64, slower: u64| {
+            let mut took = LatencyHistogram::default();
+            let n = (done as f64 * share) as u64;
+            for _ in 0..n {
+                took.record(
+                    Duration::from_micros(4_000 * slower)
+                        + Duration::from_secs_f64(dice_of(&mut dice)),
+                );
+            }
+            Split { succeeded: n, service_time: Some(took.encode()), ..Split::default() }
+        };
+        fn dice_of(dice: &mut Dice) -> f64 {
+            -0.002 * (1.0 - dice.next()).ln()
+        }
+        let mut split = split;
+        let paths = [("/cart", split(0.7, 1)), ("/search", split(0.3, 3))]
+            .map(|(name, split)| (name.to_owned(), split));
+        let limited = 150 < tick;
+        let mut phase = |micros: u64| {
+            let mut took = LatencyHistogram::default();
+            for _ in 0..4 {
+                took.record(
+                    Duration::from_micros(micros)
+                        + Duration::from_secs_f64(dice_of(&mut dice) / 10.0),
+                );
+            }
+            Some(took.encode())
+        };
+        let phases = Phases {
+            dns: phase(300),
+            connect: phase(450),
+            tls: phase(1_900),
+            send: phase(12),
+            wait: phase(4_100),
+            receive: phase(60),
+        };
+        let interval = Interval {
+            began,
+            lasted: Duration::from_millis(500),
+            target: rate,
+            offered: offered as u64,
+            sent: done + n_failed,
+            succeeded: done,
+            failed: n_failed,
+            in_flight: backlog as u64 + 3,
+            in_flight_max: backlog as u64 + 9,
+            status: [(200, done), (503, n_failed)].into_iter().filter(|it| 0 < it.1).collect(),
+            errors: [("status 5xx".to_owned(), n_failed)].into_iter().filter(|it| 0 < it.1).collect(),
+            response_time: Some(response.encode()),
+            service_time: Some(service.encode()),
+            failure_time: Some(failed.encode()),
+            send_lag: Some(lag.encode()),
+            phases: Some(phases),
+            splits: [("path".to_owned(), paths.into_iter().collect())].into_iter().collect(),
+            client_limited: limited.then(|| {
+                "connections: all that are allowed were busy, and 412 requests waited here for one, \
+                 up to 840 ms (p99): allow more, or the target is slower than the rate"
+                    .to_owned()
+            }),
+            limit: limited.then_some(Limit::Connections),
+            client: Some(Box::new(ClientHealth {
+                load_cpu_s: Some(0.021),
+                process_cpu_s: Some(0.029),
+                busiest: Some(0.041),
+                run_queue: Some(0.012),
+                cores: Some(2),
+                timer_slip: Some(slip.encode()),
+                descriptors: Some(83),
+                descriptors_max: Some(1024),
+                ..ClientHealth::default()
+            })),
+            ..Interval::default()
+        };
+        events.push((began + interval.lasted, Event::Traffic(Box::new(interval))));
+    }
+    events
+}
+
+fn alone() -> Event {
+    let mut first = began(Mode::Load);
+    if let Event::Began(began) = &mut first {
+        (began.context, began.namespace, began.service) = (None, None, None);
+    }
+    first
+}
+
+#[test]
+fn latency_and_load_at_every_size() {
+    let mut events = vec![(At::ZERO, alone())];
+    events.extend(ramp());
+    let (model, mut ui) = scene(&stamped(events), 88);
+    ui.update(Action::ZoomOut, &model);
+    for view in [View::Latency, View::Load] {
+        ui.show(view);
+        for (width, height) in [(80, 24), (120, 40), (200, 60)] {
+            let buffer = drawn(&model, &ui, &night(), (width, height));
+            let name = if view == View::Load { "knee" } else { "latency" };
+            check(&format!("{name}-{width}x{height}"), &buffer, &night());
+        }
+    }
+}
+
+#[test]
+fn the_knee_by_ready_pods() {
+    let (model, mut ui) = scene(&run(), MOMENT + 4);
+    ui.show(View::Load);
+    check("knee-pods", &drawn(&model, &ui, &night(), (120, 40)), &night());
+}
+
+#[test]
+fn the_map_is_of_the_selected_time() {
+    let mut events = vec![(At::ZERO, alone())];
+    events.extend(ramp());
+    let (model, mut ui) = scene(&stamped(events), 88);
+    ui.show(View::Latency);
+    let page = |ui: &Ui| text_of(&drawn(&model, ui, &night(), (120, 40)));
+    let selected =
+        |page: &[String]| page.iter().find(|row| row.contains('▸')).cloned().unwrap_or_default();
+    let first = page(&ui);
+    assert!(selected(&first).contains("response time"), "{first:?}");
+    ui.update(Action::Down, &model);
+    ui.update(Action::Down, &model);
+    let third = page(&ui);
+    assert!(selected(&third).contains("failures"), "{third:?}");
+    assert_ne!(first[20..30], third[20..30], "another map");
+    ui.update(Action::CursorLeft, &model);
+    assert!(page(&ui).join("\n").contains("at cursor"));
 }
 
 #[test]
@@ -429,7 +595,12 @@ fn where_we_ourselves_are_the_bottleneck() {
         {
             interval.succeeded = interval.succeeded * 7 / 10;
             interval.dropped = interval.offered - interval.succeeded.min(interval.offered);
-            interval.client_limited = Some("in-flight cap".to_owned());
+            interval.limit = Some(Limit::CpuQuota);
+            interval.client_limited = Some(
+                "CPU: the quota of 0.20 cores is used up (throttled in 80 % of its periods): \
+                 give it more, or lower the rate"
+                    .to_owned(),
+            );
         }
     }
     let (model, ui) = scene(&events, MOMENT);
@@ -559,11 +730,7 @@ fn a_plan_that_waits_says_so() {
 #[test]
 fn load_alone_shows_what_fails_instead_of_pods() {
     let mut events = stamped(load());
-    let mut first = began(Mode::Load);
-    if let Event::Began(began) = &mut first {
-        (began.context, began.namespace, began.service) = (None, None, None);
-    }
-    events.insert(0, Stamped { seq: 0, at: At::ZERO, event: first });
+    events.insert(0, Stamped { seq: 0, at: At::ZERO, event: alone() });
     for stamped in &mut events {
         if let Event::Traffic(interval) = &mut stamped.event
             && At::from_secs(30) <= interval.began

@@ -9,6 +9,10 @@ pub enum View {
     Services,
     /// Each pod from asked-for to gone.
     Pods,
+    /// Percentiles, and how latencies are distributed.
+    Latency,
+    /// The generator, the knee, Little's law.
+    Load,
     /// Health and cost of what feeds us.
     Sources,
     /// What happened.
@@ -92,8 +96,16 @@ pub enum Action {
 
 impl View {
     /// All views, in the order of their keys.
-    pub const ALL: [Self; 6] =
-        [Self::Overview, Self::Services, Self::Pods, Self::Sources, Self::Log, Self::Help];
+    pub const ALL: [Self; 8] = [
+        Self::Overview,
+        Self::Services,
+        Self::Pods,
+        Self::Latency,
+        Self::Load,
+        Self::Sources,
+        Self::Log,
+        Self::Help,
+    ];
 
     /// Its name, as in the palette.
     pub const fn name(self) -> &'static str {
@@ -101,15 +113,17 @@ impl View {
             Self::Overview => "overview",
             Self::Services => "services",
             Self::Pods => "pods",
+            Self::Latency => "latency",
+            Self::Load => "load",
             Self::Sources => "sources",
             Self::Log => "log",
             Self::Help => "help",
         }
     }
 
-    /// Whether it is a list through which one moves.
-    pub const fn is_list(self) -> bool {
-        !matches!(self, Self::Overview)
+    /// Whether it has the time axis, so that the cursor moves in it.
+    pub const fn has_time(self) -> bool {
+        matches!(self, Self::Overview | Self::Pods | Self::Latency | Self::Load)
     }
 }
 
@@ -117,7 +131,7 @@ impl View {
 
 impl Action {
     /// All actions, in the order of the palette.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 40] = [
         Self::RateUp,
         Self::RateDown,
         Self::Halve,
@@ -150,6 +164,8 @@ impl Action {
         Self::Show(View::Overview),
         Self::Show(View::Services),
         Self::Show(View::Pods),
+        Self::Show(View::Latency),
+        Self::Show(View::Load),
         Self::Show(View::Sources),
         Self::Show(View::Log),
         Self::Show(View::Help),
@@ -232,6 +248,8 @@ impl Action {
             Self::Show(View::Overview) => "all lanes on one time axis",
             Self::Show(View::Services) => "all Knative services",
             Self::Show(View::Pods) => "each pod from asked-for to gone",
+            Self::Show(View::Latency) => "percentiles, and how latencies are distributed",
+            Self::Show(View::Load) => "whether we keep up, the knee, Little's law",
             Self::Show(View::Sources) => "health and cost of what feeds us",
             Self::Show(View::Log) => "what happened, as sentences",
             Self::Show(View::Help) => "the keys",

@@ -87,6 +87,8 @@ pub const GROUPS: [(&str, &[Action]); 4] = [
             Action::Show(View::Overview),
             Action::Show(View::Services),
             Action::Show(View::Pods),
+            Action::Show(View::Latency),
+            Action::Show(View::Load),
             Action::Show(View::Sources),
             Action::Show(View::Log),
             Action::Show(View::Help),
@@ -212,10 +214,12 @@ impl Keymap {
             View::Overview => {}
             View::Services => hints.extend([hint("↑ ↓", "select"), hint("Enter", "open")]),
             View::Pods | View::Log => hints.extend([hint("↑ ↓", "scroll"), hint("/", "filter")]),
+            View::Latency => hints.push(hint("↑ ↓", "which time")),
+            View::Load => {}
             View::Sources | View::Help => hints.push(hint("↑ ↓", "scroll")),
         }
         let has_time = view == View::Overview && has_load && !is_replay;
-        if matches!(view, View::Overview | View::Pods) && !has_time {
+        if view.has_time() && !has_time {
             hints.extend([hint("space", "freeze"), hint("← →", "cursor"), hint("z Z", "zoom")]);
         }
         if view != View::Overview {
@@ -223,7 +227,7 @@ impl Keymap {
         }
         hints.extend([
             hint("s", "snapshot"),
-            hint("1-6", "views"),
+            hint("1-8", "views"),
             hint(":", "all"),
             hint("?", "help"),
             hint("q", "quit"),

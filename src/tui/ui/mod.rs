@@ -18,6 +18,7 @@ use crate::event::command::Command;
 use crate::event::command::LoadCommand;
 use crate::event::command::ReplayCommand;
 use crate::event::run::Executor;
+use crate::event::run::Mode;
 use crate::model::Model;
 use crate::units::At;
 
@@ -348,7 +349,8 @@ impl Ui {
             Action::Palette => self.prompt = Some(Prompt::Palette(String::new(), 0)),
             Action::Show(view) => self.show(view),
             Action::Suspend => return Some(Command::Suspend),
-            Action::Quit if !self.session.is_replay && is_loading(model) => {
+            // The quick load has nothing to put back, and its report is what one waits for.
+            Action::Quit if !self.session.is_replay && is_loading(model) && !is_quick(model) => {
                 self.prompt = Some(Prompt::Quit);
             }
             Action::Quit | Action::Interrupt => return Some(Command::Quit),
@@ -388,19 +390,19 @@ impl Ui {
     }
 
     fn go_to_start(&mut self) {
-        if self.view.is_list() && self.view != View::Pods {
-            self.selected = 0;
-        } else {
+        if self.view.has_time() {
             self.cursor = Some(At::ZERO);
+        } else {
+            self.selected = 0;
         }
     }
 
     fn go_to_now(&mut self) {
-        if self.view.is_list() && self.view != View::Pods {
-            self.selected = 100_000;
-        } else {
+        if self.view.has_time() {
             self.cursor = None;
             self.frozen = None;
+        } else {
+            self.selected = 100_000;
         }
     }
 
@@ -448,6 +450,11 @@ impl Ui {
             self.revision = Some(next.clone());
         }
     }
+}
+
+/// Whether it is load alone, as `rampscope load` sends it.
+fn is_quick(model: &Model) -> bool {
+    model.run.began.as_ref().is_some_and(|began| began.mode == Mode::Load)
 }
 
 /// Whether leaving would stop a load. One that is at zero and has no answer to wait for is none.

@@ -52,7 +52,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         rows
     };
     // The longest sentence needs two rows up to here; its place never changes with its length.
-    let n_rows = if !is_alone && area.width < 150 && 20 <= area.height { 2 } else { 1 };
+    let n_rows = if area.width < 150 && 20 <= area.height { 2 } else { 1 };
     let sentence = Rect {
         x: area.x + 1,
         y: area.y + top,
