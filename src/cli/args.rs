@@ -96,7 +96,7 @@ pub(super) struct DemoArgs {
 /// A scenario and what is changed in it.
 #[derive(Debug, Args)]
 pub(super) struct ScenarioArgs {
-    /// A scenario file, or a built-in one: demo, panic, kpa-basics, steady
+    /// A scenario file, or a built-in one: demo, panic, kpa-basics, steady, mixed
     pub(super) scenario: String,
     /// Change a field, as load.seed=9, target.service=foo, load.stages.2.at=600/s
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -258,7 +258,7 @@ pub(super) struct SimArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ValidateArgs {
-    /// Scenario files, or built-in ones: demo, panic, kpa-basics, steady
+    /// Scenario files, or built-in ones: demo, panic, kpa-basics, steady, mixed
     #[arg(required = true, value_name = "SCENARIO")]
     pub(super) scenarios: Vec<String>,
     /// Change a field first, as load.seed=9
