@@ -350,6 +350,7 @@ impl Gen {
                 lasts: random.span(),
                 from: random.f64(),
                 to: random.f64(),
+                samples: random.some(Self::f64),
             }),
             executor: self.pick(&[Executor::None, Executor::Open, Executor::Closed]),
             max_rate: self.f64_or_none(),
@@ -407,26 +408,13 @@ impl Gen {
                 wait: random.maybe(Self::histogram),
                 receive: random.maybe(Self::histogram),
             }),
-            splits: self
-                .some(|random| (random.text(), random.some(Self::split).into_iter().collect()))
-                .into_iter()
-                .collect(),
+            splits: self.some(|random| (random.text(), random.splits())).into_iter().collect(),
             limit: self.maybe(|random| {
                 use traffic::Limit;
                 random.pick(&[Limit::Descriptors, Limit::Ports, Limit::CpuQuota, Limit::Unknown])
             }),
             client: self.maybe(|random| Box::new(random.client_health())),
         }
-    }
-
-    fn split(&mut self) -> (String, traffic::Split) {
-        let split = traffic::Split {
-            succeeded: self.u64(),
-            failed: self.u64(),
-            service_time: self.maybe(Self::histogram),
-            failure_time: self.maybe(Self::histogram),
-        };
-        (self.text(), split)
     }
 
     fn client_health(&mut self) -> traffic::ClientHealth {
@@ -444,6 +432,16 @@ impl Gen {
             ports: self.maybe(Self::u64),
             ports_max: self.maybe(Self::u64),
         }
+    }
+
+    fn splits(&mut self) -> BTreeMap<String, traffic::Split> {
+        let split = |random: &mut Self| traffic::Split {
+            succeeded: random.u64(),
+            failed: random.u64(),
+            service_time: random.maybe(Self::histogram),
+            failure_time: random.maybe(Self::histogram),
+        };
+        self.some(|random| (random.text(), split(random))).into_iter().collect()
     }
 
     fn object(&mut self, kind: u32) -> cluster::Object {
