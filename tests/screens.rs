@@ -7,6 +7,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -391,110 +392,105 @@ fn the_other_views() {
     check("services", &drawn(&model, &ui, &night(), (120, 40)), &night());
 }
 
+/// So many latencies of at least `least` seconds, with an exponential tail of this mean.
+fn tailed(dice: &mut Dice, n: u64, least: f64, tail: f64) -> LatencyHistogram {
+    let mut took = LatencyHistogram::default();
+    for _ in 0..n {
+        took.record(Duration::from_secs_f64(least - tail * (1.0 - dice.next()).ln()));
+    }
+    took
+}
+
+fn phases(dice: &mut Dice) -> Phases {
+    let mut phase = |micros: u32| {
+        let least = f64::from(micros) / 1e6;
+        Some(tailed(dice, 4, least, least / 10.0).encode())
+    };
+    Phases {
+        dns: phase(300),
+        connect: phase(450),
+        tls: phase(1_900),
+        send: phase(12),
+        wait: phase(4_100),
+        receive: phase(60),
+    }
+}
+
+fn splits(dice: &mut Dice, done: u64) -> BTreeMap<String, BTreeMap<String, Split>> {
+    let paths = [("/cart", done * 7 / 10, 0.004), ("/search", done * 3 / 10, 0.012)];
+    let paths = paths.map(|(path, n, least)| {
+        let service_time = Some(tailed(dice, n, least, 0.002).encode());
+        (path.to_owned(), Split { succeeded: n, service_time, ..Split::default() })
+    });
+    std::iter::once(("path".to_owned(), paths.into_iter().collect())).collect()
+}
+
+/// A generator that has all that it needs.
+fn healthy(dice: &mut Dice) -> ClientHealth {
+    ClientHealth {
+        load_cpu_s: Some(0.021),
+        process_cpu_s: Some(0.029),
+        busiest: Some(0.041),
+        run_queue: Some(0.012),
+        cores: Some(2),
+        timer_slip: Some(tailed(dice, 25, 0.000_01, 0.000_015).encode()),
+        descriptors: Some(83),
+        descriptors_max: Some(1024),
+        ..ClientHealth::default()
+    }
+}
+
 /// A ramp that the target cannot follow beyond some rate, with what the generator says of itself.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers")]
 fn ramp() -> Vec<(At, Event)> {
+    /// What is answered in an interval at most.
+    const CAPACITY: u32 = 330;
     let mut dice = Dice(11);
+    let mut backlog = 0u32;
     let mut events = Vec::new();
-    let mut backlog = 0.0f64;
-    for tick in 0..180u64 {
-        let began = At::from_millis(1_000 + tick * 500);
-        let rate = 20.0 + 5.0 * f64::from(u32::try_from(tick).unwrap());
-        let offered = (rate * 0.5).round();
-        let capacity = 330.0;
-        let done = (offered + backlog).min(capacity);
-        backlog = (offered + backlog - done).min(900.0);
-        let waited = backlog / (capacity * 2.0);
-        let load = (offered / capacity).min(0.97);
-        let histograms: [LatencyHistogram; 3] = Default::default();
-        let [mut response, mut service, mut lag] = histograms;
-        let [mut slip, mut failed]: [LatencyHistogram; 2] = Default::default();
-        for n in 0..done as u64 {
-            let tail = -(1.0 - dice.next()).ln();
-            let took = 0.004 + 0.002 * tail + 0.0008 * tail * load / (1.0 - load);
-            service.record(Duration::from_secs_f64(took));
-            response.record(Duration::from_secs_f64(took + waited * (0.8 + 0.4 * dice.next())));
-            lag.record(Duration::from_secs_f64(0.000_02 + 0.000_02 * tail + waited * 0.9));
-            if n % 97 == 0 && 140 < tick {
-                failed.record(Duration::from_secs_f64(0.5 + 0.1 * tail));
-            }
-        }
-        for _ in 0..25 {
-            let tail = -(1.0 - dice.next()).ln();
-            slip.record(Duration::from_secs_f64(0.000_01 + 0.000_015 * tail));
-        }
-        let (n_failed, done) = (failed.count(), done as u64);
-        let split = |share: f64, slower: u64| {
-            let mut took = LatencyHistogram::default();
-            let n = (done as f64 * share) as u64;
-            for _ in 0..n {
-                took.record(
-                    Duration::from_micros(4_000 * slower)
-                        + Duration::from_secs_f64(dice_of(&mut dice)),
-                );
-            }
-            Split { succeeded: n, service_time: Some(took.encode()), ..Split::default() }
-        };
-        fn dice_of(dice: &mut Dice) -> f64 {
-            -0.002 * (1.0 - dice.next()).ln()
-        }
-        let mut split = split;
-        let paths = [("/cart", split(0.7, 1)), ("/search", split(0.3, 3))]
-            .map(|(name, split)| (name.to_owned(), split));
-        let limited = 150 < tick;
-        let mut phase = |micros: u64| {
-            let mut took = LatencyHistogram::default();
-            for _ in 0..4 {
-                took.record(
-                    Duration::from_micros(micros)
-                        + Duration::from_secs_f64(dice_of(&mut dice) / 10.0),
-                );
-            }
-            Some(took.encode())
-        };
-        let phases = Phases {
-            dns: phase(300),
-            connect: phase(450),
-            tls: phase(1_900),
-            send: phase(12),
-            wait: phase(4_100),
-            receive: phase(60),
-        };
+    for tick in 0..180u32 {
+        let began = At::from_millis(1_000 + u64::from(tick) * 500);
+        let offered = 10 + tick * 5 / 2;
+        let done = (offered + backlog).min(CAPACITY);
+        backlog = (offered + backlog - done).min(900);
+        let waited = f64::from(backlog) / f64::from(CAPACITY * 2);
+        let load = f64::from(offered.min(CAPACITY - 10)) / f64::from(CAPACITY);
+        let tail = 0.002 + 0.0008 * load / (1.0 - load);
+        let n = u64::from(done);
+        let response = tailed(&mut dice, n, 0.004 + waited * 0.9, tail + waited * 0.1);
+        let service = tailed(&mut dice, n, 0.004, tail);
+        let lag = tailed(&mut dice, n, 0.000_02 + waited * 0.9, 0.000_02);
+        let n_failed = if 140 < tick { 4 } else { 0 };
+        let failed = tailed(&mut dice, n_failed, 0.5, 0.1);
+        let is_limited = 150 < tick;
+        let some = |n: u64| (0 < n).then_some(n);
         let interval = Interval {
             began,
             lasted: Duration::from_millis(500),
-            target: rate,
-            offered: offered as u64,
-            sent: done + n_failed,
-            succeeded: done,
+            target: f64::from(offered) * 2.0,
+            offered: u64::from(offered),
+            sent: n + n_failed,
+            succeeded: n,
             failed: n_failed,
-            in_flight: backlog as u64 + 3,
-            in_flight_max: backlog as u64 + 9,
-            status: [(200, done), (503, n_failed)].into_iter().filter(|it| 0 < it.1).collect(),
-            errors: [("status 5xx".to_owned(), n_failed)].into_iter().filter(|it| 0 < it.1).collect(),
+            in_flight: u64::from(backlog) + 3,
+            in_flight_max: u64::from(backlog) + 9,
+            status: [(200, some(n)), (503, some(n_failed))]
+                .into_iter()
+                .filter_map(|(code, n)| Some((code, n?)))
+                .collect(),
+            errors: some(n_failed).map(|n| ("status 5xx".to_owned(), n)).into_iter().collect(),
             response_time: Some(response.encode()),
             service_time: Some(service.encode()),
             failure_time: Some(failed.encode()),
             send_lag: Some(lag.encode()),
-            phases: Some(phases),
-            splits: [("path".to_owned(), paths.into_iter().collect())].into_iter().collect(),
-            client_limited: limited.then(|| {
-                "connections: all that are allowed were busy, and 412 requests waited here for one, \
-                 up to 840 ms (p99): allow more, or the target is slower than the rate"
+            phases: Some(phases(&mut dice)),
+            splits: splits(&mut dice, n),
+            client_limited: is_limited.then(|| {
+                "connections: all that are allowed were busy, and 412 requests waited here for \
+                 one, up to 840 ms (p99): allow more, or the target is slower than the rate"
                     .to_owned()
             }),
-            limit: limited.then_some(Limit::Connections),
-            client: Some(Box::new(ClientHealth {
-                load_cpu_s: Some(0.021),
-                process_cpu_s: Some(0.029),
-                busiest: Some(0.041),
-                run_queue: Some(0.012),
-                cores: Some(2),
-                timer_slip: Some(slip.encode()),
-                descriptors: Some(83),
-                descriptors_max: Some(1024),
-                ..ClientHealth::default()
-            })),
+            limit: is_limited.then_some(Limit::Connections),
+            client: Some(Box::new(healthy(&mut dice))),
             ..Interval::default()
         };
         events.push((began + interval.lasted, Event::Traffic(Box::new(interval))));

@@ -130,7 +130,7 @@ pub struct LimitSummary {
     pub limit: Limit,
     /// For how long.
     pub seconds: f64,
-    /// The newest sentence about it, with the remedy.
+    /// What was said of it where most was to be sent, with the remedy.
     pub cause: String,
 }
 

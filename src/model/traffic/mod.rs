@@ -131,11 +131,13 @@ pub struct KneePoint {
     pub is_limited: bool,
 }
 
-/// How long we were short of something, and the newest sentence about it.
+/// How long we were short of something, and what was said of it where most was to be sent.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Shortage {
     /// Seconds.
     pub seconds: f64,
+    /// Requests that fell due in the interval that the sentence is about.
+    pub offered: u64,
     /// Cause and remedy.
     pub words: String,
 }
@@ -240,7 +242,11 @@ impl Traffic {
         self.limited_s += interval.lasted.as_secs_f64();
         let shortage = self.limits.entry(limit).or_default();
         shortage.seconds += interval.lasted.as_secs_f64();
-        shortage.words.clone_from(cause);
+        // The last interval is a short one, and says less.
+        if shortage.offered <= interval.offered {
+            shortage.offered = interval.offered;
+            shortage.words.clone_from(cause);
+        }
         let limited = Limited { began: interval.began, ended, limit, cause: cause.clone() };
         push_bounded(&mut self.limited, LIMITED_MAX, limited);
     }
