@@ -6,6 +6,8 @@ use std::time::Duration;
 
 /// rampscope, as it was built with this bench.
 const RAMPSCOPE: &str = env!("CARGO_BIN_EXE_rampscope");
+/// Names another build of it.
+const OTHER: &str = "RAMPSCOPE_BENCH_PROGRAM";
 
 /// A load generator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,19 +26,23 @@ pub(crate) enum Peer {
 
 impl Peer {
     /// The program's name, as it is found on the path.
-    fn program(self) -> &'static str {
-        match self {
-            Self::Headless | Self::Screen | Self::Stalled => RAMPSCOPE,
+    fn program(self) -> String {
+        let name = match self {
+            Self::Headless | Self::Screen | Self::Stalled => {
+                return std::env::var(OTHER).unwrap_or_else(|_| RAMPSCOPE.to_owned());
+            }
             Self::Wrk => "wrk",
             Self::H2load => "h2load",
             Self::Oha => "oha",
             Self::Hey => "hey",
-        }
+        };
+        name.to_owned()
     }
 
     /// Whether it can be started here.
     pub(crate) fn is_installed(self) -> bool {
-        let program = Path::new(self.program());
+        let program = self.program();
+        let program = Path::new(&program);
         let path = std::env::var_os("PATH").unwrap_or_default();
         program.is_absolute()
             || std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
@@ -85,7 +91,7 @@ impl Peer {
     }
 
     fn line(self, args: &[&str]) -> Vec<String> {
-        std::iter::once(self.program()).chain(args.iter().copied()).map(str::to_owned).collect()
+        std::iter::once(self.program()).chain(args.iter().map(|it| (*it).to_owned())).collect()
     }
 }
 

@@ -47,13 +47,12 @@ impl Program {
         let args: Vec<String> = args.iter().map(|it| it.replace("{out}", &out)).collect();
         let (name, rest) =
             args.split_first().ok_or_else(|| io::Error::other("no program to start"))?;
-        let mut command = match &screen {
-            Some(screen) => screen.command(&args)?,
-            None => {
-                let mut command = Command::new(name);
-                command.args(rest);
-                command
-            }
+        let mut command = if let Some(screen) = &screen {
+            screen.command(&args)?
+        } else {
+            let mut command = Command::new(name);
+            command.args(rest);
+            command
         };
         command.env("XDG_STATE_HOME", folder.path());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -234,7 +234,7 @@ impl Server {
 
     /// Now, as its log counts.
     pub(crate) fn now(&self) -> u64 {
-        nanos(clock::monotonic().saturating_duration_since(self.began))
+        nanos(clock::monotonic().saturating_duration_since(self.began()))
     }
 
     /// Ends it; its log, in the order of arrival.

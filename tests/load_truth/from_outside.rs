@@ -63,7 +63,7 @@ fn what_is_wrong_with_a_certificate_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("roots.pem");
         fs::write(&file, certificate).unwrap();
-        let args = format!("-c 2 -n 20 https://127.0.0.1:{}/", address.port());
+        let args = format!("-c 2 -n 4 https://127.0.0.1:{}/", address.port());
         let traffic = load("", &args, ("SSL_CERT_FILE", file.to_str().unwrap()));
         assert_eq!((classes(&traffic), &traffic["sent"]), (vec![class], &Value::from(0)));
     }
