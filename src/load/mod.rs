@@ -259,6 +259,7 @@ fn start_shard(
         arrivals,
         max_connections: share(plan.target.connections).max(1),
         max_in_flight: share(plan.target.max_in_flight).max(1),
+        keep_alive: plan.request.keep_alive,
         timeout: plan.request.timeout,
         method: plan.request.method.clone(),
         origin: spec.clock.began() + std::time::Duration::from_micros(began.as_micros()),
