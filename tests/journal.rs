@@ -316,6 +316,7 @@ impl Gen {
                 pod: self.name(),
                 timestamp: self.unix_or_none(),
                 window_s: self.f64(),
+                cpu: self.maybe(|random| Millicores(random.u64())),
                 containers: self.some(|random| scaler::ContainerUsage {
                     name: random.text(),
                     cpu: Millicores(random.u64()),

@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -67,11 +68,14 @@ struct Line {
 }
 
 fn recorded() -> Vec<(At, Event)> {
-    include_str!("fixtures/panic.events.jsonl")
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .map(|line: Line| (line.at, line.event))
-        .collect()
+    static RECORDED: LazyLock<Vec<(At, Event)>> = LazyLock::new(|| {
+        include_str!("fixtures/panic.events.jsonl")
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .map(|line: Line| (line.at, line.event))
+            .collect()
+    });
+    RECORDED.clone()
 }
 
 fn stages() -> Vec<PlannedStage> {
@@ -121,7 +125,7 @@ impl Dice {
 
 /// The load that the recording met: 40 a second from the third second on, 545 for twenty-five.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers")]
-fn load() -> Vec<(At, Event)> {
+fn recreated() -> Vec<(At, Event)> {
     const INTERVAL: Duration = Duration::from_millis(250);
     let mut dice = Dice(7);
     let mut events = Vec::new();
@@ -179,23 +183,34 @@ fn load() -> Vec<(At, Event)> {
     events
 }
 
+fn load() -> Vec<(At, Event)> {
+    static LOAD: LazyLock<Vec<(At, Event)>> = LazyLock::new(recreated);
+    LOAD.clone()
+}
+
 /// In one order, stamped.
 fn stamped(mut events: Vec<(At, Event)>) -> Vec<Stamped> {
     events.sort_by_key(|(at, _)| *at);
     (0..).zip(events).map(|(seq, (at, event))| Stamped { seq, at, event }).collect()
 }
 
-fn run() -> Vec<Stamped> {
-    let mut events = vec![(At::ZERO, began(Mode::Run))];
-    events.extend(recorded());
-    events.extend(load());
-    stamped(events)
+fn run() -> &'static [Stamped] {
+    static RUN: LazyLock<Vec<Stamped>> = LazyLock::new(|| {
+        let mut events = vec![(At::ZERO, began(Mode::Run))];
+        events.extend(recorded());
+        events.extend(load());
+        stamped(events)
+    });
+    &RUN
 }
 
-fn watched() -> Vec<Stamped> {
-    let mut events = vec![(At::ZERO, began(Mode::Watch))];
-    events.extend(recorded());
-    stamped(events)
+fn watched() -> &'static [Stamped] {
+    static WATCHED: LazyLock<Vec<Stamped>> = LazyLock::new(|| {
+        let mut events = vec![(At::ZERO, began(Mode::Watch))];
+        events.extend(recorded());
+        stamped(events)
+    });
+    &WATCHED
 }
 
 /// The run without the autoscaler's metrics, as a stock install is.
@@ -346,7 +361,7 @@ fn check(name: &str, buffer: &Buffer, theme: &Theme) {
 
 #[test]
 fn overview_at_every_size() {
-    let (model, ui) = scene(&run(), MOMENT);
+    let (model, ui) = scene(run(), MOMENT);
     for (width, height) in [(60, 16), (80, 24), (120, 40), (200, 60)] {
         let buffer = drawn(&model, &ui, &night(), (width, height));
         check(&format!("overview-{width}x{height}"), &buffer, &night());
@@ -355,7 +370,7 @@ fn overview_at_every_size() {
 
 #[test]
 fn overview_in_every_theme() {
-    let (model, ui) = scene(&run(), MOMENT);
+    let (model, ui) = scene(run(), MOMENT);
     for name in Theme::names().filter(|name| *name != "night") {
         let theme = Theme::builtin(name).unwrap();
         let buffer = drawn(&model, &ui, &theme, (120, 40));
@@ -365,7 +380,7 @@ fn overview_in_every_theme() {
 
 #[test]
 fn overview_with_fewer_colours_and_characters() {
-    let (model, ui) = scene(&run(), MOMENT);
+    let (model, ui) = scene(run(), MOMENT);
     for (name, depth, charset) in [
         ("colours-256", Depth::Ansi256, Charset::Braille),
         ("colours-16", Depth::Ansi16, Charset::Braille),
@@ -381,7 +396,7 @@ fn overview_with_fewer_colours_and_characters() {
 
 #[test]
 fn the_other_views() {
-    let (model, mut ui) = scene(&run(), MOMENT + 10);
+    let (model, mut ui) = scene(run(), MOMENT + 10);
     for view in [View::Pods, View::Latency, View::Sources, View::Log, View::Help] {
         ui.show(view);
         let buffer = drawn(&model, &ui, &night(), (120, 40));
@@ -524,7 +539,7 @@ fn latency_and_load_at_every_size() {
 
 #[test]
 fn the_knee_by_ready_pods() {
-    let (model, mut ui) = scene(&run(), MOMENT + 4);
+    let (model, mut ui) = scene(run(), MOMENT + 4);
     ui.show(View::Load);
     check("knee-pods", &drawn(&model, &ui, &night(), (120, 40)), &night());
 }
@@ -551,28 +566,28 @@ fn the_map_is_of_the_selected_time() {
 
 #[test]
 fn after_the_panic() {
-    let (model, ui) = scene(&run(), 58);
+    let (model, ui) = scene(run(), 58);
     check("calm-again", &drawn(&model, &ui, &night(), (120, 40)), &night());
 }
 
 #[test]
 fn frozen_with_a_cursor() {
     let events = run();
-    let (_, mut ui) = scene(&events, MOMENT);
-    let frozen = model_of(&events, At::from_secs(MOMENT));
+    let (_, mut ui) = scene(events, MOMENT);
+    let frozen = model_of(events, At::from_secs(MOMENT));
     ui.update(Action::Freeze, &frozen);
     for _ in 0..30 {
         ui.update(Action::CursorLeft, &frozen);
     }
     ui.set_now(At::from_secs(MOMENT + 12));
     // The collection went on: the model is ahead of what is shown.
-    let model = model_of(&events, At::from_secs(MOMENT + 12));
+    let model = model_of(events, At::from_secs(MOMENT + 12));
     check("frozen", &drawn(&model, &ui, &night(), (120, 40)), &night());
 }
 
 #[test]
 fn a_change_of_load_before_it_bites() {
-    let mut events = run();
+    let mut events = run().to_vec();
     let at = At::from_secs(MOMENT - 3);
     let control =
         Control { by: By::You, what: "set".to_owned(), from: 500.0, to: 545.0, reason: None, at };
@@ -585,7 +600,7 @@ fn a_change_of_load_before_it_bites() {
 
 #[test]
 fn where_we_ourselves_are_the_bottleneck() {
-    let mut events = run();
+    let mut events = run().to_vec();
     for stamped in &mut events {
         if let Event::Traffic(interval) = &mut stamped.event
             && At::from_secs(36) <= interval.began
@@ -606,7 +621,7 @@ fn where_we_ourselves_are_the_bottleneck() {
 
 #[test]
 fn the_palette() {
-    let (model, mut ui) = scene(&run(), MOMENT);
+    let (model, mut ui) = scene(run(), MOMENT);
     ui.update(Action::Palette, &model);
     check("palette", &drawn(&model, &ui, &night(), (120, 40)), &night());
 }
@@ -625,7 +640,7 @@ fn before_the_first_data() {
 
 #[test]
 fn watching_without_load() {
-    let (model, ui) = scene(&watched(), MOMENT);
+    let (model, ui) = scene(watched(), MOMENT);
     check("watch", &drawn(&model, &ui, &night(), (120, 40)), &night());
     check("watch-80x24", &drawn(&model, &ui, &night(), (80, 24)), &night());
 }
@@ -687,7 +702,7 @@ fn assert_labels_stand_alone(row: &str, width: u16) {
 fn fields_never_touch() {
     for events in [run(), watched()] {
         for secs in [20, 36, MOMENT, 58] {
-            let (model, ui) = scene(&events, secs);
+            let (model, ui) = scene(events, secs);
             for width in 60..=220 {
                 let height = if width < 100 { 24 } else { 40 };
                 let page = text_of(&drawn(&model, &ui, &night(), (width, height)));
@@ -702,7 +717,7 @@ fn fields_never_touch() {
 
 #[test]
 fn a_plan_that_waits_says_so() {
-    let mut events = run();
+    let mut events = run().to_vec();
     for stamped in &mut events {
         if let Event::Traffic(interval) = &mut stamped.event {
             interval.profile_at = Some(Duration::from_secs(30));
@@ -750,7 +765,7 @@ fn load_alone_shows_what_fails_instead_of_pods() {
 
 #[test]
 fn a_cluster_that_does_not_answer_is_lost() {
-    let mut events = run();
+    let mut events = run().to_vec();
     let report = Report { state: State::Failing, ..Report::connecting("watch pods") };
     let event = Event::Source(report);
     events.push(Stamped { seq: 0, at: At::from_secs(MOMENT - 1), event });
@@ -762,7 +777,7 @@ fn a_cluster_that_does_not_answer_is_lost() {
 
 #[test]
 fn no_meaning_hangs_on_colour() {
-    let (model, ui) = scene(&run(), MOMENT);
+    let (model, ui) = scene(run(), MOMENT);
     let theme = night().adapt(Depth::Mono, Charset::Ascii);
     let buffer = drawn(&model, &ui, &theme, (120, 40));
     assert!(buffer.content.iter().all(|cell| cell.symbol().is_ascii()));
@@ -775,7 +790,7 @@ fn no_meaning_hangs_on_colour() {
 
 #[test]
 fn every_view_says_in_mono_what_it_says_in_colour() {
-    let (model, mut ui) = scene(&run(), MOMENT);
+    let (model, mut ui) = scene(run(), MOMENT);
     let mono = night().adapt(Depth::Mono, Charset::Braille);
     for view in View::ALL {
         ui.show(view);
@@ -793,14 +808,14 @@ fn every_view_says_in_mono_what_it_says_in_colour() {
 
 #[test]
 fn drawing_the_same_twice_gives_the_same() {
-    let (model, ui) = scene(&run(), MOMENT);
+    let (model, ui) = scene(run(), MOMENT);
     let once = drawn(&model, &ui, &night(), (120, 40));
     assert_eq!(once, drawn(&model, &ui, &night(), (120, 40)));
 }
 
 #[test]
 fn a_frozen_screen_stands_still_while_the_run_goes_on() {
-    let (model, mut ui) = scene(&run(), MOMENT);
+    let (model, mut ui) = scene(run(), MOMENT);
     ui.update(Action::Freeze, &model);
     ui.set_now(At::from_secs(MOMENT + 1));
     let before = text_of(&drawn(&model, &ui, &night(), (120, 40)));

@@ -172,7 +172,10 @@ impl PodLife {
     /// window; `None` if there is no sample.
     pub fn usage_at(&self, now: At, anchor: Anchor) -> Option<(Millicores, Bytes, Duration)> {
         let (came, usage) = self.usage.as_ref()?;
-        let cpu = usage.containers.iter().map(|container| container.cpu).sum();
+        // The sum of what was rounded up would be too much.
+        let cpu = usage
+            .cpu
+            .unwrap_or_else(|| usage.containers.iter().map(|container| container.cpu).sum());
         let memory = usage.containers.iter().map(|container| container.memory).sum();
         // By the wall clock, since the window may have ended before the run began.
         let since_stamp = usage.timestamp.and_then(|stamp| anchor.wall(now).since(stamp));
