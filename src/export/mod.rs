@@ -5,6 +5,7 @@
 
 mod ansi;
 mod cells;
+pub mod explain;
 mod glyph;
 mod palette;
 pub mod report;

@@ -15,6 +15,8 @@ pub enum View {
     Log,
     /// The keys.
     Help,
+    /// One decision of the autoscaler, step by step.
+    Why,
 }
 
 /// What a key can mean.
@@ -92,14 +94,22 @@ pub enum Action {
 
 impl View {
     /// All views, in the order of their keys.
-    pub const ALL: [Self; 6] =
-        [Self::Overview, Self::Services, Self::Pods, Self::Sources, Self::Log, Self::Help];
+    pub const ALL: [Self; 7] = [
+        Self::Overview,
+        Self::Services,
+        Self::Pods,
+        Self::Sources,
+        Self::Log,
+        Self::Help,
+        Self::Why,
+    ];
 
     /// Its name, as in the palette.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Overview => "overview",
             Self::Services => "services",
+            Self::Why => "why",
             Self::Pods => "pods",
             Self::Sources => "sources",
             Self::Log => "log",
@@ -111,13 +121,18 @@ impl View {
     pub const fn is_list(self) -> bool {
         !matches!(self, Self::Overview)
     }
+
+    /// Whether it shows a moment, which the cursor chooses.
+    pub const fn has_time(self) -> bool {
+        matches!(self, Self::Overview | Self::Pods | Self::Why)
+    }
 }
 
 // === impl Action ===
 
 impl Action {
     /// All actions, in the order of the palette.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::RateUp,
         Self::RateDown,
         Self::Halve,
@@ -153,6 +168,7 @@ impl Action {
         Self::Show(View::Sources),
         Self::Show(View::Log),
         Self::Show(View::Help),
+        Self::Show(View::Why),
         Self::Suspend,
         Self::Quit,
         Self::Interrupt,
@@ -235,6 +251,7 @@ impl Action {
             Self::Show(View::Sources) => "health and cost of what feeds us",
             Self::Show(View::Log) => "what happened, as sentences",
             Self::Show(View::Help) => "the keys",
+            Self::Show(View::Why) => "one decision of the autoscaler, step by step",
             Self::Quit => "leave; asks while load runs",
             Self::Interrupt => "stop now, without a question",
             Self::Suspend => "back to the shell; fg continues",

@@ -90,6 +90,7 @@ pub const GROUPS: [(&str, &[Action]); 4] = [
             Action::Show(View::Sources),
             Action::Show(View::Log),
             Action::Show(View::Help),
+            Action::Show(View::Why),
         ],
     ),
     (
@@ -137,6 +138,7 @@ impl Default for Keymap {
             ('/', Action::Filter),
             (':', Action::Palette),
             ('?', Action::Show(View::Help)),
+            ('w', Action::Show(View::Why)),
             ('q', Action::Quit),
             ('k', Action::Up),
             ('j', Action::Down),
@@ -213,6 +215,7 @@ impl Keymap {
             View::Services => hints.extend([hint("↑ ↓", "select"), hint("Enter", "open")]),
             View::Pods | View::Log => hints.extend([hint("↑ ↓", "scroll"), hint("/", "filter")]),
             View::Sources | View::Help => hints.push(hint("↑ ↓", "scroll")),
+            View::Why => hints.extend([hint("← →", "tick by tick"), hint("G", "newest")]),
         }
         let has_time = view == View::Overview && has_load && !is_replay;
         if matches!(view, View::Overview | View::Pods) && !has_time {
@@ -221,9 +224,12 @@ impl Keymap {
         if view != View::Overview {
             hints.push(hint("Esc", "back"));
         }
+        if view != View::Why {
+            hints.push(hint("w", "why"));
+        }
         hints.extend([
             hint("s", "snapshot"),
-            hint("1-6", "views"),
+            hint("1-7", "views"),
             hint(":", "all"),
             hint("?", "help"),
             hint("q", "quit"),

@@ -38,8 +38,7 @@ use rampscope::units::At;
 use crate::eyes::Eyes;
 use crate::eyes::ask;
 
-const VIEWS: [View; 6] =
-    [View::Overview, View::Services, View::Pods, View::Sources, View::Log, View::Help];
+const VIEWS: [View; 7] = View::ALL;
 
 fn warm() -> SimSpec {
     let hello = SimService::named("hello")

@@ -15,6 +15,7 @@ pub mod pods;
 pub mod services;
 pub mod sources;
 pub mod start;
+pub mod tick;
 pub mod why;
 
 use crate::model::Model;
