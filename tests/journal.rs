@@ -298,6 +298,7 @@ impl Gen {
                 concurrency: self.f64_or_none(),
                 queued: self.f64_or_none(),
                 active: self.f64_or_none(),
+                requests_total: self.f64_or_none(),
             }),
             23 => Event::QueueProxy(scaler::QueueProxy {
                 pod: self.name(),

@@ -626,6 +626,42 @@ fn the_palette() {
     check("palette", &drawn(&model, &ui, &night(), (120, 40)), &night());
 }
 
+/// The decision at the moment, step by step, in three sizes; and one that waits for zero.
+#[test]
+fn why_it_scaled() {
+    let (model, mut ui) = scene(&run(), MOMENT);
+    ui.show(View::Why);
+    for (width, height) in [(80, 24), (120, 40), (200, 60)] {
+        let name = format!("why-{width}x{height}");
+        check(&name, &drawn(&model, &ui, &night(), (width, height)), &night());
+    }
+    let (model, mut ui) = scene(&run(), 26);
+    ui.show(View::Why);
+    check("why-panic-begins", &drawn(&model, &ui, &night(), (120, 40)), &night());
+    let (model, mut ui) = scene(&run(), 72);
+    ui.show(View::Why);
+    check("why-to-zero", &drawn(&model, &ui, &night(), (80, 24)), &night());
+}
+
+/// Left and right go from tick to tick, and past the newest one back to the present.
+#[test]
+fn the_cursor_of_the_why_view_goes_from_tick_to_tick() {
+    let (model, mut ui) = scene(&run(), MOMENT);
+    ui.show(View::Why);
+    let revision = ui.revision(&model).unwrap();
+    let shadow = model.scaling.get(&revision).unwrap().shadow.as_deref().unwrap();
+    let shown = shadow.tick_at(ui.moment()).unwrap().at();
+    ui.update(Action::CursorLeft, &model);
+    let before = ui.cursor().unwrap();
+    assert!(before < shown && shadow.tick_at(before).unwrap().at() == before);
+    ui.update(Action::CursorLeft, &model);
+    assert!(ui.cursor().unwrap() < before);
+    ui.update(Action::CursorRight, &model);
+    assert_eq!(ui.cursor(), Some(before));
+    ui.update(Action::CursorRight, &model);
+    assert_eq!(ui.cursor(), None);
+}
+
 #[test]
 fn where_nothing_can_be_known() {
     let (model, ui) = scene(&without_metrics(), MOMENT);

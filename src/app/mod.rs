@@ -2,6 +2,7 @@
 
 pub mod created;
 mod doctor;
+mod explaining;
 mod headless;
 mod latency_log;
 pub mod live;
@@ -68,6 +69,7 @@ pub fn start(invocation: Invocation) -> Result<Outcome, Failure> {
         | Invocation::Load { settings, .. }
         | Invocation::Replay { settings, .. } => settings.log.clone(),
         Invocation::Sim { log, .. } | Invocation::Doctor { log, .. } => log.clone(),
+        Invocation::Explain { .. } => None,
     };
     // It is the last to go.
     let _log =
@@ -111,6 +113,7 @@ async fn dispatch(invocation: Invocation) -> Result<Outcome, Failure> {
         Invocation::Replay { settings, run, speed, latency_log } => {
             replay(&settings, &run, speed, latency_log.as_deref()).await
         }
+        Invocation::Explain { run, at, json } => explaining::explain(&run, at, json),
         Invocation::Sim { seed, .. } => simulate::simulate(seed).await,
         Invocation::Doctor { cluster, service, json, .. } => {
             doctor::doctor(&cluster, service.as_deref(), json).await

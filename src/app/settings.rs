@@ -52,6 +52,15 @@ pub enum Invocation {
         /// Where its latencies are to be written as an interval log, if anywhere.
         latency_log: Option<PathBuf>,
     },
+    /// The decisions of a record, explained.
+    Explain {
+        /// The run folder; it exists.
+        run: PathBuf,
+        /// Which; `None` is all.
+        at: Option<Moment>,
+        /// As JSON.
+        json: bool,
+    },
     /// The embedded cluster alone.
     Sim {
         /// Seed of all that is random.
@@ -70,6 +79,15 @@ pub enum Invocation {
         /// The log, if any.
         log: Option<Log>,
     },
+}
+
+/// A moment of a run, as a person names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// So long after the beginning.
+    Since(Duration),
+    /// The time of day in UTC.
+    Clock(Duration),
 }
 
 /// How to do it.
@@ -164,4 +182,23 @@ pub struct Log {
     pub path: PathBuf,
     /// 0 is info, 1 debug, more is trace.
     pub verbosity: u8,
+}
+
+// === impl Moment ===
+
+impl Moment {
+    /// `90s` or `1m30s` since the beginning, or `14:03:22.4`, the time of day in UTC.
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Some(since) = crate::units::parse_go_duration(text) {
+            return Some(Self::Since(since));
+        }
+        let mut parts = text.split(':');
+        let hours: u64 = parts.next()?.parse().ok().filter(|hours| *hours < 24)?;
+        let minutes: u64 = parts.next()?.parse().ok().filter(|minutes| *minutes < 60)?;
+        let secs = parts.next().map_or(Some(0.0), |secs| {
+            secs.parse::<f64>().ok().filter(|secs| (0.0..60.0).contains(secs))
+        })?;
+        let whole = Duration::from_secs(hours * 3600 + minutes * 60);
+        parts.next().is_none().then(|| Self::Clock(whole + Duration::from_secs_f64(secs)))
+    }
 }

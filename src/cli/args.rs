@@ -11,6 +11,7 @@ use clap::Subcommand;
 use clap::ValueEnum;
 
 use super::examples;
+use crate::app::settings::Moment;
 use crate::scenario::Override;
 use crate::scenario::amount::Amount;
 use crate::scenario::amount::Size;
@@ -49,6 +50,9 @@ pub(super) enum Command {
     /// Show a recorded run again, in the same screen
     #[command(after_help = examples::REPLAY)]
     Replay(Box<ReplayArgs>),
+    /// Say why it scaled: each decision of a recorded run, step by step
+    #[command(after_help = examples::EXPLAIN)]
+    Explain(ExplainArgs),
     /// Run the embedded cluster alone, for kubectl and for tests
     #[command(after_help = examples::SIM)]
     Sim(SimArgs),
@@ -257,6 +261,19 @@ pub(super) struct ReplayArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// The run folder, its name, or `last`
+    pub(super) run: String,
+    /// The decision in force then: 90s since the beginning, or 14:03:22, the time of day in UTC
+    /// [default: all of them, one a line]
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    pub(super) at: Option<Moment>,
+    /// One JSON object a decision
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct SimArgs {
     /// Seed of all that is random
     #[arg(long, value_name = "N")]
@@ -445,6 +462,11 @@ fn parse_most(text: &str) -> Result<f64, String> {
         Ok(Amount::Users(users)) if 0.0 < users => Ok(users),
         _ => parse_rate(text),
     }
+}
+
+fn parse_moment(text: &str) -> Result<Moment, String> {
+    Moment::parse(text)
+        .ok_or_else(|| "write 90s since the beginning, or 14:03:22, the time of day".to_owned())
 }
 
 fn parse_speed(text: &str) -> Result<f64, String> {

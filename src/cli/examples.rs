@@ -45,6 +45,13 @@ Examples:
   rampscope replay results --speed 10
   rampscope replay results --headless --latency --latency-log results.hlog";
 
+pub(super) const EXPLAIN: &str = "\
+Examples:
+  rampscope explain last                 a line for each decision
+  rampscope explain last --at 45s        one of them, step by step
+  rampscope explain results --at 14:03:22.4
+  rampscope explain last --json | jq .headline";
+
 pub(super) const SIM: &str = "\
 When it is up it prints one line of JSON with the path of a kubeconfig, the address of the
 gateway, the host of the service and the addresses of the metrics; it runs until it is stopped.

@@ -5,6 +5,7 @@
 
 mod ansi;
 mod cells;
+pub mod explain;
 mod glyph;
 pub mod hlog;
 mod palette;

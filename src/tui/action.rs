@@ -19,6 +19,8 @@ pub enum View {
     Log,
     /// The keys.
     Help,
+    /// One decision of the autoscaler, step by step.
+    Why,
 }
 
 /// What a key can mean.
@@ -96,7 +98,7 @@ pub enum Action {
 
 impl View {
     /// All views, in the order of their keys.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Overview,
         Self::Services,
         Self::Pods,
@@ -105,6 +107,7 @@ impl View {
         Self::Sources,
         Self::Log,
         Self::Help,
+        Self::Why,
     ];
 
     /// Its name, as in the palette.
@@ -112,6 +115,7 @@ impl View {
         match self {
             Self::Overview => "overview",
             Self::Services => "services",
+            Self::Why => "why",
             Self::Pods => "pods",
             Self::Latency => "latency",
             Self::Load => "load",
@@ -123,7 +127,7 @@ impl View {
 
     /// Whether it has the time axis, so that the cursor moves in it.
     pub const fn has_time(self) -> bool {
-        matches!(self, Self::Overview | Self::Pods | Self::Latency | Self::Load)
+        matches!(self, Self::Overview | Self::Pods | Self::Latency | Self::Load | Self::Why)
     }
 }
 
@@ -131,7 +135,7 @@ impl View {
 
 impl Action {
     /// All actions, in the order of the palette.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 41] = [
         Self::RateUp,
         Self::RateDown,
         Self::Halve,
@@ -169,6 +173,7 @@ impl Action {
         Self::Show(View::Sources),
         Self::Show(View::Log),
         Self::Show(View::Help),
+        Self::Show(View::Why),
         Self::Suspend,
         Self::Quit,
         Self::Interrupt,
@@ -253,6 +258,7 @@ impl Action {
             Self::Show(View::Sources) => "health and cost of what feeds us",
             Self::Show(View::Log) => "what happened, as sentences",
             Self::Show(View::Help) => "the keys",
+            Self::Show(View::Why) => "one decision of the autoscaler, step by step",
             Self::Quit => "leave; asks while load runs",
             Self::Interrupt => "stop now, without a question",
             Self::Suspend => "back to the shell; fg continues",

@@ -92,6 +92,7 @@ pub const GROUPS: [(&str, &[Action]); 4] = [
             Action::Show(View::Sources),
             Action::Show(View::Log),
             Action::Show(View::Help),
+            Action::Show(View::Why),
         ],
     ),
     (
@@ -139,6 +140,7 @@ impl Default for Keymap {
             ('/', Action::Filter),
             (':', Action::Palette),
             ('?', Action::Show(View::Help)),
+            ('w', Action::Show(View::Why)),
             ('q', Action::Quit),
             ('k', Action::Up),
             ('j', Action::Down),
@@ -217,6 +219,7 @@ impl Keymap {
             View::Latency => hints.push(hint("↑ ↓", "which time")),
             View::Load => {}
             View::Sources | View::Help => hints.push(hint("↑ ↓", "scroll")),
+            View::Why => hints.extend([hint("← →", "tick by tick"), hint("G", "newest")]),
         }
         let has_time = view == View::Overview && has_load && !is_replay;
         if view.has_time() && !has_time {
@@ -225,9 +228,12 @@ impl Keymap {
         if view != View::Overview {
             hints.push(hint("Esc", "back"));
         }
+        if view != View::Why {
+            hints.push(hint("w", "why"));
+        }
         hints.extend([
             hint("s", "snapshot"),
-            hint("1-8", "views"),
+            hint("1-9", "views"),
             hint(":", "all"),
             hint("?", "help"),
             hint("q", "quit"),

@@ -63,6 +63,7 @@ pub fn draw_buffer(model: &Model, ui: &Ui, theme: &Theme, buffer: &mut Buffer) {
             View::Sources => views::sources::draw(&mut canvas, body, &scene),
             View::Log => views::log::draw(&mut canvas, body, &scene),
             View::Help => views::help::draw(&mut canvas, body, &scene),
+            View::Why => views::tick::draw(&mut canvas, body, &scene),
         }
         if 1 < area.height {
             let bottom = Rect { y: area.bottom() - 1, height: 1, ..area };

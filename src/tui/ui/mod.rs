@@ -20,6 +20,7 @@ use crate::event::command::ReplayCommand;
 use crate::event::run::Executor;
 use crate::event::run::Mode;
 use crate::model::Model;
+use crate::model::shadow::Tick;
 use crate::units::At;
 
 use crate::tui::action::Action;
@@ -330,6 +331,8 @@ impl Ui {
             | Action::Next
             | Action::Pause => return self.load(action, model),
             Action::Freeze => self.freeze(),
+            Action::CursorLeft if self.view == View::Why => self.step_tick(false, model),
+            Action::CursorRight if self.view == View::Why => self.step_tick(true, model),
             Action::CursorLeft => self.move_cursor(false),
             Action::CursorRight => self.move_cursor(true),
             Action::ToStart => self.go_to_start(),
@@ -387,6 +390,23 @@ impl Ui {
         } else {
             Some(from.saturating_sub(step))
         };
+    }
+
+    /// From tick to tick of the autoscaler; past the newest one the cursor goes away.
+    fn step_tick(&mut self, is_forward: bool, model: &Model) {
+        let revision = self.revision(model);
+        let scaling = revision.and_then(|revision| model.scaling.get(&revision));
+        let Some(shadow) = scaling.and_then(|scaling| scaling.shadow.as_deref()) else { return };
+        let Some(shown) = shadow.tick_at(self.moment()).map(Tick::at) else { return };
+        self.selected = 0;
+        if is_forward {
+            let next = shadow.tick_after(shown).map(Tick::at);
+            let is_newest = next.is_none_or(|next| shadow.tick_after(next).is_none());
+            self.cursor = next.filter(|_| !is_newest);
+        } else {
+            let before = shadow.ticks().rev().map(Tick::at).find(|at| *at < shown);
+            self.cursor = Some(before.unwrap_or(shown));
+        }
     }
 
     fn go_to_start(&mut self) {

@@ -17,6 +17,7 @@ pub mod pods;
 pub mod services;
 pub mod sources;
 pub mod start;
+pub mod tick;
 pub mod why;
 
 use ratatui::text::Span;
