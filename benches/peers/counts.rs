@@ -50,10 +50,12 @@ fn run(rate: u32, seconds: u64, extra: &[&str]) -> io::Result<()> {
         counts.n_connections(),
         counts.n_open_max(),
     );
-    let is_whole = [&traffic["sent"], &traffic["succeeded"], &traffic["offered"]]
-        .iter()
-        .all(|it| it.as_u64() == Some(counts.n_requests()))
-        && traffic["bytes_sent"].as_u64() == Some(counts.bytes());
+    let n = |name: &str| traffic[name].as_u64();
+    let is_whole = n("sent") == Some(counts.n_requests())
+        && n("succeeded") == Some(counts.n_answers())
+        && n("bytes_sent") == Some(counts.bytes())
+        && n("offered")
+            == n("succeeded").zip(n("failed")).zip(n("dropped")).map(|((a, b), c)| a + b + c);
     println!("  {}", if is_whole { "they agree" } else { "THEY DIFFER" });
     // What is still being set up in the first part is not counted as growth.
     let after = memory.len() * 3 / 10;

@@ -97,7 +97,7 @@ fn no_request_comes_before_its_time_and_none_is_faster_than_the_server() {
         assert_eq!(moments.len(), 100);
         for (n, moment) in (0u32..).zip(&moments) {
             // The beginning is told in whole microseconds.
-            let due = Duration::from_micros(4000) * n + late;
+            let due = Duration::from_millis(4) * n + late;
             let arrived = Duration::from_nanos(moment.arrived) + early + Duration::from_micros(2);
             assert!(due <= arrived, "{n}: due at {due:?}, there at {arrived:?}");
         }
