@@ -2,6 +2,7 @@
 
 pub mod created;
 mod doctor;
+pub mod frame;
 mod headless;
 pub mod live;
 mod living;
