@@ -612,7 +612,7 @@ fn a_plan_that_waits_says_so() {
     }
     assert!(page[1].contains("LOAD by hand · h: plan goes on"), "{}", page[1]);
     let page = text_of(&drawn(&model, &ui, &night(), (80, 24)));
-    assert!(page[0].contains("burst 545/s BY HAND · h: go on"), "{}", page[0]);
+    assert!(page[0].contains("  545/s BY HAND · h: go on"), "{}", page[0]);
     assert!(page[23].contains("h plan goes on"), "the key comes first: {}", page[23]);
 }
 
@@ -642,6 +642,19 @@ fn both_revisions_of_a_split_are_seen_side_by_side() {
     let (model, ui) = scene(&run(), MOMENT);
     let page = text_of(&drawn(&model, &ui, &night(), (120, 40)));
     assert!(!page[1].contains("probe-00001"), "{}", page[1]);
+}
+
+#[test]
+fn services_say_how_many_pods_they_have_at_every_width() {
+    let (model, mut ui) = scene(&many_services(), MOMENT);
+    ui.show(View::Services);
+    for width in [80, 100, 120, 200] {
+        let page = text_of(&drawn(&model, &ui, &night(), (width, 24)));
+        let title = page.iter().find(|row| row.contains("SERVICE")).unwrap();
+        for column in ["STATE", "AUTOSCALER", "READY", "DESIRED"] {
+            assert!(title.contains(column), "{width}: {title}");
+        }
+    }
 }
 
 #[test]

@@ -132,12 +132,16 @@ fn short_stage<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
     if run.ended.is_some() || scene.ui.now() < stage.at {
         return Vec::new();
     }
-    let mut spans = vec![theme.strong(Role::Text, text::head(&stage.name, 8))];
+    let held = held(theme, scene, 80);
+    let mut spans = Vec::new();
+    // Who holds the load matters more than the stage that it was taken from.
+    if held.is_empty() {
+        spans.push(theme.strong(Role::Text, format!("{} ", text::head(&stage.name, 8))));
+    }
     if let Some(target) = scene.moment.load.target {
         let unit = if moment::is_closed(scene.model) { " users" } else { "/s" };
-        spans.push(theme.span(Role::Text, format!(" {}{unit}", text::rate(target))));
+        spans.push(theme.span(Role::Text, format!("{}{unit}", text::rate(target))));
     }
-    let held = held(theme, scene, 80);
     if !held.is_empty() {
         spans.extend(held);
         return spans;
