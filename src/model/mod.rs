@@ -176,9 +176,11 @@ impl Model {
                     self.happenings.push(at, What::Kube(event.clone()));
                 }
             }
-            Object::Deployment(_) | Object::Service(_) | Object::Revision(_) => {
+            Object::Revision(revision) => {
                 self.cluster.seen(at, anchor, object);
+                self.revision_seen(at, &name_of(&revision.id.namespace, &revision.id.name));
             }
+            Object::Deployment(_) | Object::Service(_) => self.cluster.seen(at, anchor, object),
         }
     }
 
@@ -216,6 +218,14 @@ impl Model {
         let Leaver { revision, pod } = leaver;
         self.happenings.push(at, What::PodGone { revision: revision.clone(), pod });
         self.count(at, &revision);
+    }
+
+    /// Pods may have been listed before their revision was; then none of it means none.
+    fn revision_seen(&mut self, at: At, revision: &Name) {
+        let is_counted = self.scaling.get(revision).is_some_and(|it| !it.ready.is_empty());
+        if !is_counted {
+            self.count(at, revision);
+        }
     }
 
     fn autoscaler_seen(&mut self, at: At, autoscaler: &PodAutoscaler) {

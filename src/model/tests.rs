@@ -307,6 +307,25 @@ fn what_is_older_than_the_run_has_its_true_age_and_what_is_gone_none() {
 }
 
 #[test]
+fn a_revision_that_is_seen_after_the_pods_were_listed_has_none() {
+    let mut feed = Feed::new();
+    let seen = Event::Seen(Box::new(Object::Revision(Revision {
+        id: Id { namespace: "default".to_owned(), name: revision().name, uid: "r".to_owned() },
+        ..Revision::default()
+    })));
+    let ready = |feed: &Feed, secs| {
+        feed.model.scaling.get(&revision()).and_then(|it| it.ready.at(At::from_secs(secs), None))
+    };
+    feed.at(0.5, seen.clone());
+    assert_eq!(ready(&feed, 1), None, "nobody has listed pods");
+    let mut feed = Feed::new();
+    feed.at(0.0, Event::Listing(Kind::Pod));
+    feed.at(0.2, Event::Listed(Kind::Pod));
+    feed.at(2.0, seen);
+    assert_eq!((ready(&feed, 1), ready(&feed, 2)), (None, Some(0.0)));
+}
+
+#[test]
 fn a_queue_proxy_that_fell_silent_says_nothing_about_now() {
     let mut feed = Feed::new();
     feed.pod(0.0, pod("a", 0, true));

@@ -327,7 +327,8 @@ fn scaler(
     values.in_activator = scaling.activator.at(at, Some(FRESH));
     if let Some(reading) = &scaling.reading {
         let known = averages(reading);
-        (values.metric, values.target) = (known.metric, known.target);
+        // An autoscaler that has not decided yet exports a target of 0, which is none.
+        (values.metric, values.target) = (known.metric, known.target.filter(|it| 0.0 < *it));
         if is_present {
             values.age = Some(at.since(reading.read));
             values.ready = reading.actual;
