@@ -3,6 +3,7 @@
 pub mod created;
 mod doctor;
 mod explaining;
+pub mod frame;
 mod headless;
 mod latency_log;
 pub mod live;
@@ -44,6 +45,7 @@ use crate::tui::Ui;
 use headless::Progress;
 use live::Left;
 use live::LiveSpec;
+use live::Opened;
 use live::Show as _;
 use outcome::Failure;
 use outcome::Outcome;
@@ -94,21 +96,56 @@ async fn dispatch(invocation: Invocation) -> Result<Outcome, Failure> {
         Invocation::Demo { settings, plan } => {
             let sim = SimSpec { seed: plan.load.seed, ..SimSpec::demo() };
             let (mode, name) = (Mode::Demo, plan.name.clone());
-            run(RunSpec { mode, name, plan: Some(plan), service: None, sim: Some(sim), settings })
-                .await
+            run(RunSpec {
+                mode,
+                name,
+                plan: Some(plan),
+                service: None,
+                waits: false,
+                sim: Some(sim),
+                settings,
+            })
+            .await
         }
         Invocation::Run { settings, plan } => {
             let (mode, name) = (Mode::Run, plan.name.clone());
             confirm_create(&settings, &plan)?;
-            run(RunSpec { mode, name, plan: Some(plan), service: None, sim: None, settings }).await
+            run(RunSpec {
+                mode,
+                name,
+                plan: Some(plan),
+                service: None,
+                waits: false,
+                sim: None,
+                settings,
+            })
+            .await
         }
-        Invocation::Watch { settings, service } => {
+        Invocation::Watch { settings, service, waits } => {
             let name = service.clone().unwrap_or_else(|| "watch".to_owned());
-            run(RunSpec { mode: Mode::Watch, name, plan: None, service, sim: None, settings }).await
+            run(RunSpec {
+                mode: Mode::Watch,
+                name,
+                plan: None,
+                service,
+                waits,
+                sim: None,
+                settings,
+            })
+            .await
         }
         Invocation::Load { settings, plan } => {
             let (mode, name) = (Mode::Load, plan.name.clone());
-            run(RunSpec { mode, name, plan: Some(plan), service: None, sim: None, settings }).await
+            run(RunSpec {
+                mode,
+                name,
+                plan: Some(plan),
+                service: None,
+                waits: false,
+                sim: None,
+                settings,
+            })
+            .await
         }
         Invocation::Replay { settings, run, speed, latency_log } => {
             replay(&settings, &run, speed, latency_log.as_deref()).await
@@ -163,8 +200,16 @@ fn confirm_create(settings: &Settings, plan: &Plan) -> Result<(), Failure> {
 async fn run(spec: RunSpec) -> Result<Outcome, Failure> {
     let output = spec.settings.output;
     let survives = spec.settings.on_hangup == OnHangup::Continue;
-    let look = (output == Output::Screen).then(|| theme(&spec.settings.look)).transpose()?;
     let fps = f64::from(spec.settings.look.fps);
+    let mut ui = Ui::new(tui::Session { is_replay: false, is_recording: true, speed: 1.0 });
+    if spec.mode == Mode::Watch && spec.service.is_none() {
+        ui.show(tui::View::Services);
+    }
+    // Before anything that takes time.
+    let opened = match output {
+        Output::Screen => Some(open(&mut ui, theme(&spec.settings.look)?)?),
+        Output::Headless | Output::Json => None,
+    };
     let mut signals =
         Signals::listen().map_err(|error| bug(format!("cannot listen for signals: {error}")))?;
     let mut session = Session::begin(spec, Clock::start())
@@ -174,12 +219,8 @@ async fn run(spec: RunSpec) -> Result<Outcome, Failure> {
         Output::Json => Progress::Json,
         Output::Screen | Output::Headless => Progress::Lines,
     };
-    let mut left = if let Some(theme) = look {
-        let mut ui = Ui::new(tui::Session { is_replay: false, is_recording: true, speed: 1.0 });
-        if session.spec.mode == Mode::Watch && session.spec.service.is_none() {
-            ui.show(tui::View::Services);
-        }
-        let live = LiveSpec { fps, theme };
+    let mut left = if let Some(opened) = opened {
+        let live = LiveSpec { fps, opened };
         match live::run(&mut session, &mut ui, live, &mut signals, EventStream::new()).await {
             Ok((left, written)) => {
                 screen = written;
@@ -232,7 +273,11 @@ async fn finish(
     let hurry = async { while signals.next().await != signals::Asked::End {} };
     let (finished, model) = session.finish(ended, reason, screen, hurry).await;
     tell(&finished, &model, (output, detail), failure.is_none());
-    if let Some(failure) = failure {
+    if let Some(mut failure) = failure {
+        // Worse than that it failed is what stayed behind of it.
+        if !finished.left_behind.is_empty() {
+            failure.outcome = Outcome::NotRestored;
+        }
         return Err(failure);
     }
     Ok(outcome(&finished, is_loading))
@@ -343,11 +388,17 @@ async fn replay(
         Signals::listen().map_err(|error| bug(format!("cannot listen for signals: {error}")))?;
     let mut show = Replay::start(folder, playback, speed);
     let mut ui = Ui::new(tui::Session { is_replay: true, is_recording: false, speed });
-    let live = LiveSpec { fps: f64::from(settings.look.fps), theme };
+    let opened = open(&mut ui, theme)?;
+    let live = LiveSpec { fps: f64::from(settings.look.fps), opened };
     live::run(&mut show, &mut ui, live, &mut signals, EventStream::new())
         .await
         .map_err(|error| Failure { outcome: Outcome::Preflight, reason: chain(&error) })?;
     Ok(Outcome::Passed)
+}
+
+fn open(ui: &mut Ui, theme: Theme) -> Result<Opened, Failure> {
+    live::open(ui, theme)
+        .map_err(|error| Failure { outcome: Outcome::Preflight, reason: chain(&error) })
 }
 
 /// The theme that was asked for, fit for this terminal.

@@ -32,11 +32,13 @@ use crate::journal::RunFolder;
 use crate::load::Engine;
 use crate::model::Model;
 use crate::scenario::check::Check;
+use crate::scenario::plan::Address;
 use crate::tasks;
 
 use super::created::Witness;
 use super::latency_log::LatencyLog;
 use super::prepare;
+use super::prepare::Failed;
 use super::prepare::PrepareError;
 use super::prepare::Prepared;
 use super::resources;
@@ -46,8 +48,9 @@ use super::spec::RunSpec;
 const BATCH: usize = 256;
 /// How long the hands may take to end.
 const HANDS_GRACE: Duration = Duration::from_secs(2);
-/// How long the preparation may take to give up; it has to wait for an answer to what it made.
-const GIVE_UP_GRACE: Duration = Duration::from_secs(10);
+/// How long the preparation may take to give up; it has to wait for an answer to what it made, and
+/// to delete it.
+const GIVE_UP_GRACE: Duration = Duration::from_secs(30);
 
 /// A run without its screen.
 #[derive(Debug)]
@@ -61,7 +64,9 @@ pub struct Session {
     sender: Sender,
     record: Record,
     runtime: Option<Runtime>,
-    preparing: Option<AbortOnDropHandle<Result<Prepared, PrepareError>>>,
+    preparing: Option<AbortOnDropHandle<Result<Prepared, Failed>>>,
+    /// What a preparation that failed could not put back.
+    left_behind: Vec<String>,
     /// Asks the preparation to give up.
     give_up: CancellationToken,
     prepared: Option<Prepared>,
@@ -150,6 +155,7 @@ impl Session {
             record,
             runtime: Some(runtime),
             preparing: Some(preparing),
+            left_behind: Vec::new(),
             give_up,
             prepared: None,
             engine: None,
@@ -205,7 +211,7 @@ impl Session {
         }
     }
 
-    fn started(&mut self, prepared: Result<Prepared, PrepareError>) -> Step {
+    fn started(&mut self, prepared: Result<Prepared, Failed>) -> Step {
         match prepared {
             Ok(mut prepared) => {
                 if let Some(engine) = prepared.engine.take() {
@@ -220,8 +226,27 @@ impl Session {
                 self.prepared = Some(prepared);
                 Step::Took
             }
-            Err(error) => Step::Failed(error),
+            Err(Failed { error, left_behind }) => {
+                if matches!(error, PrepareError::Bug { .. }) {
+                    self.left_behind.extend(self.perhaps_made());
+                }
+                self.left_behind.extend(left_behind);
+                Step::Failed(error)
+            }
         }
+    }
+
+    /// What to say where a preparation ended without telling whether it made something.
+    fn perhaps_made(&self) -> Option<String> {
+        let Address::Service { name, create: Some(_), .. } =
+            &self.spec.plan.as_ref()?.target.address
+        else {
+            return None;
+        };
+        Some(format!(
+            "services.serving.knative.dev {name} may have been made and not deleted; look for it \
+             with: kubectl get services.serving.knative.dev {name} --show-labels"
+        ))
     }
 
     fn take(&mut self, stamped: &Stamped) {
@@ -280,7 +305,8 @@ impl Session {
             engine.stop();
             self.drain_engine(engine, hurry).await;
         }
-        let left_behind = self.end_hands().await;
+        self.end_hands().await;
+        let left_behind = std::mem::take(&mut self.left_behind);
         while let Some(stamped) = self.bus.try_recv() {
             self.take(&stamped);
         }
@@ -331,9 +357,11 @@ impl Session {
         loop {
             tokio::select! { biased;
                 ended = &mut given_up => {
-                    // It was ready at the same moment.
-                    if let Ok(Ok(Ok(prepared))) = ended {
-                        self.prepared = Some(prepared);
+                    match ended {
+                        // It was ready at the same moment.
+                        Ok(Ok(Ok(prepared))) => self.prepared = Some(prepared),
+                        Ok(Ok(Err(failed))) => self.left_behind.extend(failed.left_behind),
+                        Ok(Err(_)) | Err(_) => self.left_behind.extend(self.perhaps_made()),
                     }
                     return;
                 }
@@ -342,10 +370,10 @@ impl Session {
         }
     }
 
-    async fn end_hands(&mut self) -> Vec<String> {
-        let Some(runtime) = self.runtime.take() else { return Vec::new() };
+    /// Ends the hands and deletes what was made.
+    async fn end_hands(&mut self) {
+        let Some(runtime) = self.runtime.take() else { return };
         self.give_up_preparing().await;
-        let mut left_behind = Vec::new();
         if let Some(prepared) = self.prepared.take() {
             let ending = {
                 let _inside = runtime.enter();
@@ -355,7 +383,10 @@ impl Session {
             loop {
                 tokio::select! { biased;
                     left = &mut ending => {
-                        left_behind = left.unwrap_or_default();
+                        match left {
+                            Ok(left) => self.left_behind.extend(left),
+                            Err(_) => self.left_behind.extend(self.perhaps_made()),
+                        }
                         break;
                     }
                     Some(stamped) = self.bus.recv() => self.take(&stamped),
@@ -363,18 +394,17 @@ impl Session {
             }
         }
         runtime.shutdown_background();
-        left_behind
     }
 }
 
 /// Waits for the preparation, if it still goes on.
 async fn until_prepared(
-    preparing: &mut Option<AbortOnDropHandle<Result<Prepared, PrepareError>>>,
-) -> Result<Prepared, PrepareError> {
+    preparing: &mut Option<AbortOnDropHandle<Result<Prepared, Failed>>>,
+) -> Result<Prepared, Failed> {
     let Some(handle) = preparing else { return std::future::pending().await };
     let prepared = handle.await;
     *preparing = None;
-    prepared.unwrap_or_else(|error| Err(PrepareError::Bug { words: error.to_string() }))
+    prepared.unwrap_or_else(|error| Err(PrepareError::Bug { words: error.to_string() }.into()))
 }
 
 async fn until_over(over: Option<tokio::time::Instant>) {

@@ -33,6 +33,8 @@ pub enum Invocation {
         settings: Settings,
         /// The Knative Service; `None` lists all.
         service: Option<String>,
+        /// Whether to wait for the service where it does not exist.
+        waits: bool,
     },
     /// Load alone, without a cluster.
     Load {

@@ -135,8 +135,12 @@ pub(super) struct RunArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct WatchArgs {
-    /// The Knative Service; without it all are listed
+    /// The Knative Service; without it all are listed. One that does not exist is an error (code
+    /// 3); one that goes away and comes back is watched on
     pub(super) service: Option<String>,
+    /// If the service does not exist, wait until it does
+    #[arg(long, requires = "service")]
+    pub(super) wait: bool,
     /// End after so long
     #[arg(long, value_name = "TIME")]
     pub(super) duration: Option<Span>,

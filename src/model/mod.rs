@@ -6,6 +6,7 @@
 mod beside;
 pub mod cluster;
 pub mod happenings;
+mod podlife;
 pub mod run;
 pub mod scaling;
 pub mod shadow;
@@ -31,6 +32,7 @@ use crate::kpa::config::Sources as ConfigSources;
 use crate::units::At;
 
 use cluster::Cluster;
+use cluster::Leaver;
 use cluster::PodLife;
 use cluster::PodState;
 use happenings::Happenings;
@@ -110,7 +112,7 @@ impl Model {
                 self.run.control(control);
             }
             Event::Note(note) => {
-                self.happenings.push(at, What::Note(note.text.clone()));
+                self.happenings.insert(note.about, What::Note(note.text.clone()));
                 self.run.note(note);
             }
             Event::Traffic(interval) => {
@@ -120,8 +122,8 @@ impl Model {
             Event::Listing(kind) => self.cluster.listing(*kind),
             Event::Listed(kind) => {
                 let gone = self.cluster.listed(at, *kind);
-                for life in gone {
-                    self.pod_gone(at, &life);
+                for leaver in gone {
+                    self.pod_gone(at, leaver);
                 }
                 if *kind == Kind::Pod {
                     self.count_all(at);
@@ -129,8 +131,8 @@ impl Model {
             }
             Event::Seen(object) => self.seen(at, object),
             Event::Gone(gone) => {
-                if let Some(life) = self.cluster.gone(at, gone) {
-                    self.pod_gone(at, &life);
+                if let Some(leaver) = self.cluster.gone(at, gone) {
+                    self.pod_gone(at, leaver);
                 }
                 if gone.kind == Kind::Revision {
                     let (namespace, name) = (gone.id.namespace.clone(), gone.id.name.clone());
@@ -166,12 +168,14 @@ impl Model {
         let anchor = self.run.anchor();
         match object {
             Object::Pod(pod) => {
-                let before = self.cluster.pods.get(&pod.id.uid).cloned();
+                let before = self.cluster.pods.get(&pod.id.uid);
+                let n_restarts = before.map(|life| life.pod.restarts);
+                let before = before.map(|life| (life.ready_seen, life.deleted_seen));
                 self.cluster.seen(at, anchor, object);
-                self.pod_seen(at, before.as_ref(), &pod.id.uid);
+                self.pod_seen(at, before, &pod.id.uid);
                 self.pods_troubled(&pod.id.uid);
                 if pod.app.as_deref() == Some("autoscaler")
-                    && before.is_some_and(|before| before.pod.restarts < pod.restarts)
+                    && n_restarts.is_some_and(|before| before < pod.restarts)
                 {
                     for shadow in self.scaling.shadows() {
                         shadow.restart(at);
@@ -205,13 +209,16 @@ impl Model {
                     self.shadow_context(at, &name_of(&deployment.id.namespace, name));
                 }
             }
-            Object::Service(_) | Object::Revision(_) => {
+            Object::Revision(revision) => {
                 self.cluster.seen(at, anchor, object);
+                self.revision_seen(at, &name_of(&revision.id.namespace, &revision.id.name));
             }
+            Object::Service(_) => self.cluster.seen(at, anchor, object),
         }
     }
 
-    fn pod_seen(&mut self, at: At, before: Option<&PodLife>, uid: &str) {
+    /// `before`: when it had been seen ready, and being deleted; `None` for a new one.
+    fn pod_seen(&mut self, at: At, before: Option<(Option<At>, Option<At>)>, uid: &str) {
         let Some(life) = self.cluster.pods.get(uid) else { return };
         let Some(revision) = life.revision() else { return };
         let is_first_list = !self.cluster.is_listed(Kind::Pod);
@@ -226,7 +233,7 @@ impl Model {
                 let (revision, pod) = (revision.clone(), pod.clone());
                 self.happenings.push(at, What::PodCreated { revision, pod });
             }
-            if life.ready_seen == Some(at) && before.is_none_or(|it| it.ready_seen.is_none()) {
+            if life.ready_seen == Some(at) && before.is_none_or(|(ready, _)| ready.is_none()) {
                 let took = self
                     .cluster
                     .cold_starts
@@ -236,21 +243,29 @@ impl Model {
                 let (revision, pod) = (revision.clone(), pod.clone());
                 self.happenings.push(at, What::PodReady { revision, pod, took });
             }
-            if life.deleted_seen == Some(at) && before.is_none_or(|it| it.deleted_seen.is_none()) {
+            if life.deleted_seen == Some(at) && before.is_none_or(|(_, deleted)| deleted.is_none())
+            {
                 self.happenings.push(at, What::PodTerminating { revision, pod });
             }
         }
         self.count(at, &revision);
     }
 
-    fn pod_gone(&mut self, at: At, life: &PodLife) {
-        let Some(revision) = life.revision() else { return };
-        let pod = life.pod.id.name.clone();
+    fn pod_gone(&mut self, at: At, leaver: Leaver) {
+        let Leaver { revision, pod } = leaver;
         if let Some(shadow) = self.scaling.entry(&revision).and_then(|it| it.shadow.as_mut()) {
             shadow.pod_gone(at, &pod);
         }
         self.happenings.push(at, What::PodGone { revision: revision.clone(), pod });
         self.count(at, &revision);
+    }
+
+    /// Pods may have been listed before their revision was; then none of it means none.
+    fn revision_seen(&mut self, at: At, revision: &Name) {
+        let is_counted = self.scaling.get(revision).is_some_and(|it| !it.ready.is_empty());
+        if !is_counted {
+            self.count(at, revision);
+        }
     }
 
     fn autoscaler_seen(&mut self, at: At, autoscaler: &PodAutoscaler) {

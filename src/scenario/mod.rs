@@ -9,6 +9,7 @@ pub mod amount;
 pub mod check;
 pub mod error;
 mod file;
+mod mend;
 pub mod plan;
 pub mod profile;
 pub mod quick;

@@ -166,7 +166,17 @@ async fn the_api_server_goes_away_for_ten_seconds_and_comes_back() {
         assert_told_once(&eyes);
         let hello = eyes.model.scaling.get(&crate::eyes::revision()).unwrap();
         assert_eq!(hello.ready.at(unseen, None), None, "the gap stays");
+
+        // What goes while nobody looks is gone when we look again.
+        sim.faults().api_gone(true);
         drop(users);
+        eyes.look(90.0).await;
+        assert_eq!(pods_there(&sim), BTreeSet::new());
+        assert_eq!(pods_seen(&eyes).len(), 9, "nobody told us");
+        sim.faults().api_gone(false);
+        eyes.look(40.0).await;
+        assert_eq!(pods_seen(&eyes), BTreeSet::new());
+        assert_told_once(&eyes);
     })
     .await;
 }

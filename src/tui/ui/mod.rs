@@ -243,8 +243,18 @@ impl Ui {
         if let Some(service) = &self.service {
             return model.cluster.revisions_of(service).into_iter().next();
         }
-        // Without services in sight, whatever the autoscaler speaks of.
-        model.main_revision().or_else(|| model.scaling.iter().next().map(|(name, _)| name.clone()))
+        // Without services in sight, whatever the autoscaler speaks of; but never of another service
+        // than the one that was named.
+        let began = model.run.began.as_ref();
+        let named = began.and_then(|it| Some((it.namespace.as_deref()?, it.service.as_deref()?)));
+        let is_meant = |revision: &Name| {
+            named.is_none_or(|(namespace, service)| {
+                let rest = revision.name.strip_prefix(service);
+                revision.namespace == namespace && rest.is_some_and(|rest| rest.starts_with('-'))
+            })
+        };
+        let spoken_of = || model.scaling.iter().map(|(name, _)| name).find(|it| is_meant(it));
+        model.main_revision().or_else(|| spoken_of().cloned())
     }
 
     /// The revisions of the service that is looked at.

@@ -16,6 +16,7 @@ pub mod panels;
 pub mod pods;
 pub mod services;
 pub mod sources;
+pub mod split;
 pub mod start;
 pub mod tick;
 pub mod why;

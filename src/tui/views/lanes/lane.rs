@@ -31,7 +31,9 @@ use super::legend::AT_PANIC;
 use super::legend::CPU;
 use super::legend::DESIRED;
 use super::legend::DONE;
+use super::legend::DROPPED;
 use super::legend::ENTERS;
+use super::legend::FAILED;
 use super::legend::GHOST;
 use super::legend::GOING;
 use super::legend::IN_FLIGHT;
@@ -158,14 +160,19 @@ impl Drawing<'_> {
         let hold = Some(LOAD_HOLD);
         let offered = self.dots(&traffic.offered, hold);
         let done = self.heights(&traffic.done, hold);
+        let failed = only_some(&self.dots(&traffic.failed, hold));
+        let dropped = only_some(&self.dots(&traffic.dropped, hold));
         let ghost = self.ghost();
         let most = largest(&offered).max(done.iter().flatten().copied().fold(0.0, f64::max));
+        let most = most.max(largest(&failed)).max(largest(&dropped));
         let scale = Scale::up_to(most.max(largest(&ghost)), 10.0);
         let mut plot = self.plot(canvas, scale);
         let limited: Vec<bool> = (0..self.cells.n).map(|column| self.is_limited(column)).collect();
         plot.fill(&done, (Role::Load, 0.45), (&limited, Role::Warn));
         plot.line(&ghost, GHOST);
         plot.line(&offered, OFFERED);
+        plot.line(&dropped, DROPPED);
+        plot.line(&failed, FAILED);
         plot.paint(canvas);
         self.crossing(canvas, &ghost, scale);
         let rate = |value| text::or_unknown(value, text::rate);
@@ -173,6 +180,13 @@ impl Drawing<'_> {
             (OFFERED, false, "offered", rate(load.offered)),
             (DONE, true, "done", rate(load.done)),
         ];
+        let has = |columns: &[Option<Column>]| columns.iter().any(Option::is_some);
+        if has(&failed) {
+            legends.push((FAILED, false, "failed", rate(load.failed)));
+        }
+        if has(&dropped) {
+            legends.push((DROPPED, false, "dropped", rate(load.dropped)));
+        }
         if limited.contains(&true) {
             legends.push((LIMITED, true, "limited", String::new()));
         }

@@ -20,6 +20,8 @@ pub(super) const OFFERED: Ink = ink(Role::Desired, Dash::Solid, '*');
 pub(super) const GHOST: Ink = ink(Role::Desired, Dash::Dashed, '\'');
 pub(super) const AT_PANIC: Ink = ink(Role::Panic, Dash::Dashed, 'P');
 pub(super) const DONE: Ink = ink(Role::Load, Dash::Solid, '#');
+pub(super) const FAILED: Ink = ink(Role::Bad, Dash::Solid, 'x');
+pub(super) const DROPPED: Ink = ink(Role::Bad, Dash::Dashed, 'd');
 pub(super) const LIMITED: Ink = ink(Role::Warn, Dash::Solid, '%');
 pub(super) const P50: Ink = ink(Role::Text, Dash::Dotted, '=');
 pub(super) const MAX: Ink = ink(Role::Dim, Dash::Solid, ' ');
