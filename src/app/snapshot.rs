@@ -86,7 +86,7 @@ fn pods_of(model: &Model, moment: &Moment) -> Vec<serde_json::Value> {
     let seconds = |age: Option<Duration>| age.map(|age| age.as_secs_f64());
     pods::shown(model, moment)
         .into_iter()
-        .map(|pod| values::of_pod(model, (moment.at, moment.is_present), pod))
+        .map(|pod| values::of_pod(model, moment.at, pod))
         .map(|pod| {
             json!({
                 "name": pod.name,
@@ -163,7 +163,7 @@ fn csv(model: &Model, screen: &Screen<'_>) -> String {
                 let _ = write!(text, "{}", cell.last);
             }
         }
-        let panic = match moment::past_panic(model, at, revision.as_ref()) {
+        let panic = match moment::panic_at(model, (at, false), revision.as_ref()) {
             Panic::On { .. } => "1",
             Panic::Stable { .. } => "0",
             Panic::Unknown(_) => "",

@@ -126,6 +126,9 @@ pub struct Activator {
     pub queued: Option<f64>,
     /// Requests being proxied.
     pub active: Option<f64>,
+    /// Requests answered since the activator began.
+    #[serde(default)]
+    pub requests_total: Option<f64>,
 }
 
 /// What one queue-proxy says of itself: the autoscaler's own input.

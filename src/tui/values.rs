@@ -99,6 +99,8 @@ fn load(model: &Model, moment: &Moment) -> Vec<Value> {
         ("load.offered", "1/s", load.offered),
         ("load.sent", "1/s", load.sent),
         ("load.done", "1/s", load.done),
+        ("load.failed", "1/s", load.failed),
+        ("load.dropped", "1/s", load.dropped),
         ("load.p50", "s", load.p50),
         ("load.p99", "s", load.p99),
         ("load.max", "s", load.max),
@@ -215,17 +217,12 @@ const fn source(origin: Origin) -> &'static str {
     }
 }
 
-/// The values of a pod at a moment; the past knows its state and age only.
-pub fn of_pod<'a>(
-    model: &Model,
-    (at, is_present): (At, bool),
-    pod: (&'a PodLife, PodState),
-) -> PodValues<'a> {
+/// The values of a pod at a moment.
+pub fn of_pod<'a>(model: &Model, at: At, pod: (&'a PodLife, PodState)) -> PodValues<'a> {
     let (life, state) = pod;
     let anchor = model.run.anchor();
-    let stat = life.stat_at(at).filter(|_| is_present);
-    let usage = life.usage_at(at, anchor).filter(|_| is_present);
-    let read = life.queue_proxy.as_ref().map(|reading| at.since(reading.read));
+    let stat = life.stat_at(at);
+    let usage = life.usage_at(at, anchor);
     PodValues {
         name: &life.pod.id.name,
         state: match state {
@@ -235,9 +232,9 @@ pub fn of_pod<'a>(
             PodState::Finished => "finished",
         },
         age: life.pod.age(at, anchor),
-        concurrency: stat.map(|stat| stat.average_concurrent_requests),
-        rps: stat.map(|stat| stat.request_count),
-        stat_age: stat.and(read),
+        concurrency: stat.map(|stat| stat.concurrency),
+        rps: stat.map(|stat| stat.rps),
+        stat_age: stat.map(|stat| at.since(stat.read)),
         cpu_millicores: usage.map(|(cpu, _, _)| cpu.0),
         memory_bytes: usage.map(|(_, memory, _)| memory.0),
         usage_age: usage.map(|(_, _, age)| age),

@@ -174,10 +174,10 @@ class Access:
         return (min(values), max(values) + self.lateness(since, until)) if values else None
 
     def in_flight(self, at):
-        counts, edge = [], self.edge(at, at)
-        for off in (-edge, 0, edge):
-            counts.append(sum(1 for came, ended, _ in self.rows if came <= at + off < ended))
-        return min(counts), max(counts)
+        """Those that surely were, and those that may have been."""
+        edge = self.edge(at, at)
+        sure = sum(1 for came, ended, _ in self.rows if came <= at - edge and at + edge < ended)
+        return sure, sum(1 for came, ended, _ in self.rows if came <= at + edge and at - edge < ended)
 
 
 class Record:
