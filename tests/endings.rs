@@ -332,6 +332,35 @@ fn q_asks_and_stops() {
     });
 }
 
+/// The quick load has nothing to put back; what one waits for is its report.
+#[test]
+fn q_ends_the_quick_load_and_it_reports() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut bytes = [0; 4096];
+                while matches!(stream.read(&mut bytes), Ok(n) if 0 < n) {
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+                }
+            });
+        }
+    });
+    let mut screen = Screen::open(&["load", &url, "-r", "50", "-z", "10m"]);
+    screen.until_shown();
+    screen.run.until_loaded();
+    screen.press("q");
+    assert_eq!(screen.run.end().code(), Some(130));
+    screen.assert_given_back();
+    screen.run.assert_recorded("stopped");
+    let seen = screen.seen();
+    let report = &seen[seen.rfind("\u{1b}[?1049l").unwrap_or(0)..];
+    for part in ["stopped after", "response time", "generator"] {
+        assert!(report.contains(part), "{part} in {report}");
+    }
+}
+
 #[test]
 fn ctrl_c_stops() {
     ends(130, "stopped", LONG, |screen| screen.press("\u{3}"));

@@ -7,6 +7,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -30,7 +32,11 @@ use rampscope::event::run::PlannedStage;
 use rampscope::event::run::Stage;
 use rampscope::event::source::Report;
 use rampscope::event::source::State;
+use rampscope::event::traffic::ClientHealth;
 use rampscope::event::traffic::Interval;
+use rampscope::event::traffic::Limit;
+use rampscope::event::traffic::Phases;
+use rampscope::event::traffic::Split;
 use rampscope::export::Palette;
 use rampscope::export::Rgb;
 use rampscope::export::svg;
@@ -63,11 +69,14 @@ struct Line {
 }
 
 fn recorded() -> Vec<(At, Event)> {
-    include_str!("fixtures/panic.events.jsonl")
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .map(|line: Line| (line.at, line.event))
-        .collect()
+    static RECORDED: LazyLock<Vec<(At, Event)>> = LazyLock::new(|| {
+        include_str!("fixtures/panic.events.jsonl")
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .map(|line: Line| (line.at, line.event))
+            .collect()
+    });
+    RECORDED.clone()
 }
 
 fn stages() -> Vec<PlannedStage> {
@@ -117,7 +126,7 @@ impl Dice {
 
 /// The load that the recording met: 40 a second from the third second on, 545 for twenty-five.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers")]
-fn load() -> Vec<(At, Event)> {
+fn recreated() -> Vec<(At, Event)> {
     const INTERVAL: Duration = Duration::from_millis(250);
     let mut dice = Dice(7);
     let mut events = Vec::new();
@@ -175,23 +184,34 @@ fn load() -> Vec<(At, Event)> {
     events
 }
 
+fn load() -> Vec<(At, Event)> {
+    static LOAD: LazyLock<Vec<(At, Event)>> = LazyLock::new(recreated);
+    LOAD.clone()
+}
+
 /// In one order, stamped.
 fn stamped(mut events: Vec<(At, Event)>) -> Vec<Stamped> {
     events.sort_by_key(|(at, _)| *at);
     (0..).zip(events).map(|(seq, (at, event))| Stamped { seq, at, event }).collect()
 }
 
-fn run() -> Vec<Stamped> {
-    let mut events = vec![(At::ZERO, began(Mode::Run))];
-    events.extend(recorded());
-    events.extend(load());
-    stamped(events)
+fn run() -> &'static [Stamped] {
+    static RUN: LazyLock<Vec<Stamped>> = LazyLock::new(|| {
+        let mut events = vec![(At::ZERO, began(Mode::Run))];
+        events.extend(recorded());
+        events.extend(load());
+        stamped(events)
+    });
+    &RUN
 }
 
-fn watched() -> Vec<Stamped> {
-    let mut events = vec![(At::ZERO, began(Mode::Watch))];
-    events.extend(recorded());
-    stamped(events)
+fn watched() -> &'static [Stamped] {
+    static WATCHED: LazyLock<Vec<Stamped>> = LazyLock::new(|| {
+        let mut events = vec![(At::ZERO, began(Mode::Watch))];
+        events.extend(recorded());
+        stamped(events)
+    });
+    &WATCHED
 }
 
 /// The run without the autoscaler's metrics, as a stock install is.
@@ -399,7 +419,7 @@ fn check(name: &str, buffer: &Buffer, theme: &Theme) {
 
 #[test]
 fn overview_at_every_size() {
-    let (model, ui) = scene(&run(), MOMENT);
+    let (model, ui) = scene(run(), MOMENT);
     for (width, height) in [(60, 16), (80, 24), (120, 40), (200, 60)] {
         let buffer = drawn(&model, &ui, &night(), (width, height));
         check(&format!("overview-{width}x{height}"), &buffer, &night());
@@ -408,7 +428,7 @@ fn overview_at_every_size() {
 
 #[test]
 fn overview_in_every_theme() {
-    let (model, ui) = scene(&run(), MOMENT);
+    let (model, ui) = scene(run(), MOMENT);
     for name in Theme::names().filter(|name| *name != "night") {
         let theme = Theme::builtin(name).unwrap();
         let buffer = drawn(&model, &ui, &theme, (120, 40));
@@ -418,7 +438,7 @@ fn overview_in_every_theme() {
 
 #[test]
 fn overview_with_fewer_colours_and_characters() {
-    let (model, ui) = scene(&run(), MOMENT);
+    let (model, ui) = scene(run(), MOMENT);
     for (name, depth, charset) in [
         ("colours-256", Depth::Ansi256, Charset::Braille),
         ("colours-16", Depth::Ansi16, Charset::Braille),
@@ -434,8 +454,8 @@ fn overview_with_fewer_colours_and_characters() {
 
 #[test]
 fn the_other_views() {
-    let (model, mut ui) = scene(&run(), MOMENT + 10);
-    for view in [View::Pods, View::Sources, View::Log, View::Help] {
+    let (model, mut ui) = scene(run(), MOMENT + 10);
+    for view in [View::Pods, View::Latency, View::Sources, View::Log, View::Help] {
         ui.show(view);
         let buffer = drawn(&model, &ui, &night(), (120, 40));
         check(view.name(), &buffer, &night());
@@ -445,30 +465,187 @@ fn the_other_views() {
     check("services", &drawn(&model, &ui, &night(), (120, 40)), &night());
 }
 
+/// So many latencies of at least `least` seconds, with an exponential tail of this mean.
+fn tailed(dice: &mut Dice, n: u64, least: f64, tail: f64) -> LatencyHistogram {
+    let mut took = LatencyHistogram::default();
+    for _ in 0..n {
+        took.record(Duration::from_secs_f64(least - tail * (1.0 - dice.next()).ln()));
+    }
+    took
+}
+
+fn phases(dice: &mut Dice) -> Phases {
+    let mut phase = |micros: u32| {
+        let least = f64::from(micros) / 1e6;
+        Some(tailed(dice, 4, least, least / 10.0).encode())
+    };
+    Phases {
+        dns: phase(300),
+        connect: phase(450),
+        tls: phase(1_900),
+        send: phase(12),
+        wait: phase(4_100),
+        receive: phase(60),
+    }
+}
+
+fn splits(dice: &mut Dice, done: u64) -> BTreeMap<String, BTreeMap<String, Split>> {
+    let paths = [("/cart", done * 7 / 10, 0.004), ("/search", done * 3 / 10, 0.012)];
+    let paths = paths.map(|(path, n, least)| {
+        let service_time = Some(tailed(dice, n, least, 0.002).encode());
+        (path.to_owned(), Split { succeeded: n, service_time, ..Split::default() })
+    });
+    std::iter::once(("path".to_owned(), paths.into_iter().collect())).collect()
+}
+
+/// A generator that has all that it needs.
+fn healthy(dice: &mut Dice) -> ClientHealth {
+    ClientHealth {
+        load_cpu_s: Some(0.021),
+        process_cpu_s: Some(0.029),
+        busiest: Some(0.041),
+        run_queue: Some(0.012),
+        cores: Some(2),
+        timer_slip: Some(tailed(dice, 25, 0.000_01, 0.000_015).encode()),
+        descriptors: Some(83),
+        descriptors_max: Some(1024),
+        ..ClientHealth::default()
+    }
+}
+
+/// A ramp that the target cannot follow beyond some rate, with what the generator says of itself.
+fn ramp() -> Vec<(At, Event)> {
+    /// What is answered in an interval at most.
+    const CAPACITY: u32 = 330;
+    let mut dice = Dice(11);
+    let mut backlog = 0u32;
+    let mut events = Vec::new();
+    for tick in 0..180u32 {
+        let began = At::from_millis(1_000 + u64::from(tick) * 500);
+        let offered = 10 + tick * 5 / 2;
+        let done = (offered + backlog).min(CAPACITY);
+        backlog = (offered + backlog - done).min(900);
+        let waited = f64::from(backlog) / f64::from(CAPACITY * 2);
+        let load = f64::from(offered.min(CAPACITY - 10)) / f64::from(CAPACITY);
+        let tail = 0.002 + 0.0008 * load / (1.0 - load);
+        let n = u64::from(done);
+        let response = tailed(&mut dice, n, 0.004 + waited * 0.9, tail + waited * 0.1);
+        let service = tailed(&mut dice, n, 0.004, tail);
+        let lag = tailed(&mut dice, n, 0.000_02 + waited * 0.9, 0.000_02);
+        let n_failed = if 140 < tick { 4 } else { 0 };
+        let failed = tailed(&mut dice, n_failed, 0.5, 0.1);
+        let is_limited = 150 < tick;
+        let some = |n: u64| (0 < n).then_some(n);
+        let interval = Interval {
+            began,
+            lasted: Duration::from_millis(500),
+            target: f64::from(offered) * 2.0,
+            offered: u64::from(offered),
+            sent: n + n_failed,
+            succeeded: n,
+            failed: n_failed,
+            in_flight: u64::from(backlog) + 3,
+            in_flight_max: u64::from(backlog) + 9,
+            status: [(200, some(n)), (503, some(n_failed))]
+                .into_iter()
+                .filter_map(|(code, n)| Some((code, n?)))
+                .collect(),
+            errors: some(n_failed).map(|n| ("status 5xx".to_owned(), n)).into_iter().collect(),
+            response_time: Some(response.encode()),
+            service_time: Some(service.encode()),
+            failure_time: Some(failed.encode()),
+            send_lag: Some(lag.encode()),
+            phases: Some(phases(&mut dice)),
+            splits: splits(&mut dice, n),
+            client_limited: is_limited.then(|| {
+                "connections: all that are allowed were busy, and 412 requests waited here for \
+                 one, up to 840 ms (p99): allow more, or the target is slower than the rate"
+                    .to_owned()
+            }),
+            limit: is_limited.then_some(Limit::Connections),
+            client: Some(Box::new(healthy(&mut dice))),
+            ..Interval::default()
+        };
+        events.push((began + interval.lasted, Event::Traffic(Box::new(interval))));
+    }
+    events
+}
+
+fn alone() -> Event {
+    let mut first = began(Mode::Load);
+    if let Event::Began(began) = &mut first {
+        (began.context, began.namespace, began.service) = (None, None, None);
+    }
+    first
+}
+
+#[test]
+fn latency_and_load_at_every_size() {
+    let mut events = vec![(At::ZERO, alone())];
+    events.extend(ramp());
+    let (model, mut ui) = scene(&stamped(events), 88);
+    ui.update(Action::ZoomOut, &model);
+    for view in [View::Latency, View::Load] {
+        ui.show(view);
+        for (width, height) in [(80, 24), (120, 40), (200, 60)] {
+            let buffer = drawn(&model, &ui, &night(), (width, height));
+            let name = if view == View::Load { "knee" } else { "latency" };
+            check(&format!("{name}-{width}x{height}"), &buffer, &night());
+        }
+    }
+}
+
+#[test]
+fn the_knee_by_ready_pods() {
+    let (model, mut ui) = scene(run(), MOMENT + 4);
+    ui.show(View::Load);
+    check("knee-pods", &drawn(&model, &ui, &night(), (120, 40)), &night());
+}
+
+#[test]
+fn the_map_is_of_the_selected_time() {
+    let mut events = vec![(At::ZERO, alone())];
+    events.extend(ramp());
+    let (model, mut ui) = scene(&stamped(events), 88);
+    ui.show(View::Latency);
+    let page = |ui: &Ui| text_of(&drawn(&model, ui, &night(), (120, 40)));
+    let selected =
+        |page: &[String]| page.iter().find(|row| row.contains('▸')).cloned().unwrap_or_default();
+    let first = page(&ui);
+    assert!(selected(&first).contains("response time"), "{first:?}");
+    ui.update(Action::Down, &model);
+    ui.update(Action::Down, &model);
+    let third = page(&ui);
+    assert!(selected(&third).contains("failures"), "{third:?}");
+    assert_ne!(first[20..30], third[20..30], "another map");
+    ui.update(Action::CursorLeft, &model);
+    assert!(page(&ui).join("\n").contains("at cursor"));
+}
+
 #[test]
 fn after_the_panic() {
-    let (model, ui) = scene(&run(), 58);
+    let (model, ui) = scene(run(), 58);
     check("calm-again", &drawn(&model, &ui, &night(), (120, 40)), &night());
 }
 
 #[test]
 fn frozen_with_a_cursor() {
     let events = run();
-    let (_, mut ui) = scene(&events, MOMENT);
-    let frozen = model_of(&events, At::from_secs(MOMENT));
+    let (_, mut ui) = scene(events, MOMENT);
+    let frozen = model_of(events, At::from_secs(MOMENT));
     ui.update(Action::Freeze, &frozen);
     for _ in 0..30 {
         ui.update(Action::CursorLeft, &frozen);
     }
     ui.set_now(At::from_secs(MOMENT + 12));
     // The collection went on: the model is ahead of what is shown.
-    let model = model_of(&events, At::from_secs(MOMENT + 12));
+    let model = model_of(events, At::from_secs(MOMENT + 12));
     check("frozen", &drawn(&model, &ui, &night(), (120, 40)), &night());
 }
 
 #[test]
 fn a_change_of_load_before_it_bites() {
-    let mut events = run();
+    let mut events = run().to_vec();
     let at = At::from_secs(MOMENT - 3);
     let control =
         Control { by: By::You, what: "set".to_owned(), from: 500.0, to: 545.0, reason: None, at };
@@ -481,14 +658,19 @@ fn a_change_of_load_before_it_bites() {
 
 #[test]
 fn where_we_ourselves_are_the_bottleneck() {
-    let mut events = run();
+    let mut events = run().to_vec();
     for stamped in &mut events {
         if let Event::Traffic(interval) = &mut stamped.event
             && At::from_secs(36) <= interval.began
         {
             interval.succeeded = interval.succeeded * 7 / 10;
             interval.dropped = interval.offered - interval.succeeded.min(interval.offered);
-            interval.client_limited = Some("in-flight cap".to_owned());
+            interval.limit = Some(Limit::CpuQuota);
+            interval.client_limited = Some(
+                "CPU: the quota of 0.20 cores is used up (throttled in 80 % of its periods): \
+                 give it more, or lower the rate"
+                    .to_owned(),
+            );
         }
     }
     let (model, ui) = scene(&events, MOMENT);
@@ -497,9 +679,45 @@ fn where_we_ourselves_are_the_bottleneck() {
 
 #[test]
 fn the_palette() {
-    let (model, mut ui) = scene(&run(), MOMENT);
+    let (model, mut ui) = scene(run(), MOMENT);
     ui.update(Action::Palette, &model);
     check("palette", &drawn(&model, &ui, &night(), (120, 40)), &night());
+}
+
+/// The decision at the moment, step by step, in three sizes; and one that waits for zero.
+#[test]
+fn why_it_scaled() {
+    let (model, mut ui) = scene(run(), MOMENT);
+    ui.show(View::Why);
+    for (width, height) in [(80, 24), (120, 40), (200, 60)] {
+        let name = format!("why-{width}x{height}");
+        check(&name, &drawn(&model, &ui, &night(), (width, height)), &night());
+    }
+    let (model, mut ui) = scene(run(), 26);
+    ui.show(View::Why);
+    check("why-panic-begins", &drawn(&model, &ui, &night(), (120, 40)), &night());
+    let (model, mut ui) = scene(run(), 72);
+    ui.show(View::Why);
+    check("why-to-zero", &drawn(&model, &ui, &night(), (80, 24)), &night());
+}
+
+/// Left and right go from tick to tick, and past the newest one back to the present.
+#[test]
+fn the_cursor_of_the_why_view_goes_from_tick_to_tick() {
+    let (model, mut ui) = scene(run(), MOMENT);
+    ui.show(View::Why);
+    let revision = ui.revision(&model).unwrap();
+    let shadow = model.scaling.get(&revision).unwrap().shadow.as_deref().unwrap();
+    let shown = shadow.tick_at(ui.moment()).unwrap().at();
+    ui.update(Action::CursorLeft, &model);
+    let before = ui.cursor().unwrap();
+    assert!(before < shown && shadow.tick_at(before).unwrap().at() == before);
+    ui.update(Action::CursorLeft, &model);
+    assert!(ui.cursor().unwrap() < before);
+    ui.update(Action::CursorRight, &model);
+    assert_eq!(ui.cursor(), Some(before));
+    ui.update(Action::CursorRight, &model);
+    assert_eq!(ui.cursor(), None);
 }
 
 #[test]
@@ -516,7 +734,7 @@ fn before_the_first_data() {
 
 #[test]
 fn watching_without_load() {
-    let (model, ui) = scene(&watched(), MOMENT);
+    let (model, ui) = scene(watched(), MOMENT);
     check("watch", &drawn(&model, &ui, &night(), (120, 40)), &night());
     check("watch-80x24", &drawn(&model, &ui, &night(), (80, 24)), &night());
 }
@@ -578,7 +796,7 @@ fn assert_labels_stand_alone(row: &str, width: u16) {
 fn fields_never_touch() {
     for events in [run(), watched()] {
         for secs in [20, 36, MOMENT, 58] {
-            let (model, ui) = scene(&events, secs);
+            let (model, ui) = scene(events, secs);
             for width in 60..=220 {
                 let height = if width < 100 { 24 } else { 40 };
                 let page = text_of(&drawn(&model, &ui, &night(), (width, height)));
@@ -593,7 +811,7 @@ fn fields_never_touch() {
 
 #[test]
 fn a_plan_that_waits_says_so() {
-    let mut events = run();
+    let mut events = run().to_vec();
     for stamped in &mut events {
         if let Event::Traffic(interval) = &mut stamped.event {
             interval.profile_at = Some(Duration::from_secs(30));
@@ -639,7 +857,7 @@ fn both_revisions_of_a_split_are_seen_side_by_side() {
     let page = text_of(&drawn(&model, &ui, &night(), (120, 40)));
     assert!(page[1].contains("  probe-00001") && page[2].contains("▸ probe-00002"), "{page:#?}");
     // A service that is not split has no line for it.
-    let (model, ui) = scene(&run(), MOMENT);
+    let (model, ui) = scene(run(), MOMENT);
     let page = text_of(&drawn(&model, &ui, &night(), (120, 40)));
     assert!(!page[1].contains("probe-00001"), "{}", page[1]);
 }
@@ -659,7 +877,7 @@ fn services_say_how_many_pods_they_have_at_every_width() {
 
 #[test]
 fn failed_requests_have_a_line_of_their_own() {
-    let mut events = run();
+    let mut events = run().to_vec();
     for stamped in &mut events {
         if let Event::Traffic(interval) = &mut stamped.event
             && (30..50).contains(&stamped.at.since(At::ZERO).as_secs())
@@ -673,17 +891,17 @@ fn failed_requests_have_a_line_of_their_own() {
     check("failing-120x40", &buffer, &night());
     let page = text_of(&buffer);
     assert!(page.iter().any(|row| row.contains("━━ failed")), "{page:#?}");
-    let (model, ui) = scene(&run(), MOMENT);
+    let (model, ui) = scene(run(), MOMENT);
     let page = text_of(&drawn(&model, &ui, &night(), (120, 40)));
     assert!(!page.iter().any(|row| row.contains("failed")), "none failed");
 }
 
 #[test]
 fn the_sentence_is_said_to_its_end_at_every_size() {
-    for events in [run(), without_metrics(), watched(), split()] {
+    for events in [run(), &without_metrics(), watched(), &split()] {
         for (width, height) in [(60, 16), (80, 24), (100, 30), (120, 40), (200, 60)] {
             for secs in [10, 25, MOMENT, 60, 75] {
-                let (model, mut ui) = scene(&events, secs);
+                let (model, mut ui) = scene(events, secs);
                 ui.set_size(width, height);
                 let page = text_of(&drawn(&model, &ui, &night(), (width, height)));
                 let from = page.iter().position(|row| row.contains(" ÷ ") || row.contains("why:"));
@@ -701,7 +919,7 @@ fn the_sentence_is_said_to_its_end_at_every_size() {
 
 #[test]
 fn what_pods_bore_is_known_under_the_cursor() {
-    let (model, mut ui) = scene(&run(), 70);
+    let (model, mut ui) = scene(run(), 70);
     let rows = |ui: &Ui| -> Vec<String> {
         let page = text_of(&drawn(&model, ui, &night(), (120, 40)));
         page.iter().filter(|row| row.contains("● ready")).cloned().collect()
@@ -715,7 +933,7 @@ fn what_pods_bore_is_known_under_the_cursor() {
     let moment = ui.moment();
     let mut live = Ui::new(Session { is_recording: true, ..Session::default() });
     live.set_now(moment);
-    let page = text_of(&drawn(&model_of(&run(), moment), &live, &night(), (120, 40)));
+    let page = text_of(&drawn(&model_of(run(), moment), &live, &night(), (120, 40)));
     let conc = |row: &String| -> String {
         row.split("● ready").nth(1).unwrap_or_default().chars().take(30).collect()
     };
@@ -728,11 +946,7 @@ fn what_pods_bore_is_known_under_the_cursor() {
 #[test]
 fn load_alone_shows_what_fails_instead_of_pods() {
     let mut events = stamped(load());
-    let mut first = began(Mode::Load);
-    if let Event::Began(began) = &mut first {
-        (began.context, began.namespace, began.service) = (None, None, None);
-    }
-    events.insert(0, Stamped { seq: 0, at: At::ZERO, event: first });
+    events.insert(0, Stamped { seq: 0, at: At::ZERO, event: alone() });
     for stamped in &mut events {
         if let Event::Traffic(interval) = &mut stamped.event
             && At::from_secs(30) <= interval.began
@@ -755,7 +969,7 @@ fn load_alone_shows_what_fails_instead_of_pods() {
 
 #[test]
 fn a_cluster_that_does_not_answer_is_lost() {
-    let mut events = run();
+    let mut events = run().to_vec();
     let report = Report { state: State::Failing, ..Report::connecting("watch pods") };
     let event = Event::Source(report);
     events.push(Stamped { seq: 0, at: At::from_secs(MOMENT - 1), event });
@@ -767,7 +981,7 @@ fn a_cluster_that_does_not_answer_is_lost() {
 
 #[test]
 fn no_meaning_hangs_on_colour() {
-    let (model, ui) = scene(&run(), MOMENT);
+    let (model, ui) = scene(run(), MOMENT);
     let theme = night().adapt(Depth::Mono, Charset::Ascii);
     let buffer = drawn(&model, &ui, &theme, (120, 40));
     assert!(buffer.content.iter().all(|cell| cell.symbol().is_ascii()));
@@ -780,7 +994,7 @@ fn no_meaning_hangs_on_colour() {
 
 #[test]
 fn every_view_says_in_mono_what_it_says_in_colour() {
-    let (model, mut ui) = scene(&run(), MOMENT);
+    let (model, mut ui) = scene(run(), MOMENT);
     let mono = night().adapt(Depth::Mono, Charset::Braille);
     for view in View::ALL {
         ui.show(view);
@@ -798,14 +1012,14 @@ fn every_view_says_in_mono_what_it_says_in_colour() {
 
 #[test]
 fn drawing_the_same_twice_gives_the_same() {
-    let (model, ui) = scene(&run(), MOMENT);
+    let (model, ui) = scene(run(), MOMENT);
     let once = drawn(&model, &ui, &night(), (120, 40));
     assert_eq!(once, drawn(&model, &ui, &night(), (120, 40)));
 }
 
 #[test]
 fn a_frozen_screen_stands_still_while_the_run_goes_on() {
-    let (model, mut ui) = scene(&run(), MOMENT);
+    let (model, mut ui) = scene(run(), MOMENT);
     ui.update(Action::Freeze, &model);
     ui.set_now(At::from_secs(MOMENT + 1));
     let before = text_of(&drawn(&model, &ui, &night(), (120, 40)));

@@ -2,8 +2,10 @@
 
 pub mod created;
 mod doctor;
+mod explaining;
 pub mod frame;
 mod headless;
+mod latency_log;
 pub mod live;
 mod living;
 pub mod outcome;
@@ -28,6 +30,7 @@ use crate::event::command::LoadCommand;
 use crate::event::run;
 use crate::event::run::Mode;
 use crate::export::report;
+use crate::export::report::Detail;
 use crate::export::summary::Summary;
 use crate::journal::RunFolder;
 use crate::model::Model;
@@ -68,6 +71,7 @@ pub fn start(invocation: Invocation) -> Result<Outcome, Failure> {
         | Invocation::Load { settings, .. }
         | Invocation::Replay { settings, .. } => settings.log.clone(),
         Invocation::Sim { log, .. } | Invocation::Doctor { log, .. } => log.clone(),
+        Invocation::Explain { .. } => None,
     };
     // It is the last to go.
     let _log =
@@ -143,7 +147,10 @@ async fn dispatch(invocation: Invocation) -> Result<Outcome, Failure> {
             })
             .await
         }
-        Invocation::Replay { settings, run, speed } => replay(&settings, &run, speed).await,
+        Invocation::Replay { settings, run, speed, latency_log } => {
+            replay(&settings, &run, speed, latency_log.as_deref()).await
+        }
+        Invocation::Explain { run, at, json } => explaining::explain(&run, at, json),
         Invocation::Sim { seed, .. } => simulate::simulate(seed).await,
         Invocation::Doctor { cluster, service, json, .. } => {
             doctor::doctor(&cluster, service.as_deref(), json).await
@@ -241,6 +248,7 @@ async fn finish(
     output: Output,
 ) -> Result<Outcome, Failure> {
     let is_loading = session.is_loading();
+    let detail = detail(&session.spec.settings);
     let mut ended = headless::outcome(&left, is_loading);
     let failure = match &left {
         Left::Failed(Step::Failed(error)) => {
@@ -264,7 +272,7 @@ async fn finish(
     });
     let hurry = async { while signals.next().await != signals::Asked::End {} };
     let (finished, model) = session.finish(ended, reason, screen, hurry).await;
-    tell(&finished, &model, output, failure.is_none());
+    tell(&finished, &model, (output, detail), failure.is_none());
     if let Some(mut failure) = failure {
         // Worse than that it failed is what stayed behind of it.
         if !finished.left_behind.is_empty() {
@@ -305,8 +313,12 @@ fn outcome(finished: &Finished, was_loading: bool) -> Outcome {
     }
 }
 
+fn detail(settings: &Settings) -> Detail {
+    if settings.spectrum { Detail::Spectrum } else { Detail::Usual }
+}
+
 /// The report: data to stdout, everything else to stderr. Whoever closed them does not want it.
-fn tell(finished: &Finished, model: &Model, output: Output, is_whole: bool) {
+fn tell(finished: &Finished, model: &Model, (output, detail): (Output, Detail), is_whole: bool) {
     match output {
         Output::Json => {
             if let Ok(summary) = serde_json::to_string(&finished.summary) {
@@ -314,7 +326,7 @@ fn tell(finished: &Finished, model: &Model, output: Output, is_whole: bool) {
             }
         }
         Output::Screen | Output::Headless if is_whole => {
-            let text = report::report(&finished.summary, model);
+            let text = report::report(&finished.summary, model, detail);
             let _ = io::stdout().lock().write_all(text.as_bytes());
         }
         Output::Screen | Output::Headless => {}
@@ -343,12 +355,17 @@ async fn replay(
     settings: &Settings,
     run: &std::path::Path,
     speed: f64,
+    latency_log: Option<&std::path::Path>,
 ) -> Result<Outcome, Failure> {
     let folder = RunFolder::open(run).map_err(|error| usage(chain(&error)))?;
     let mut playback = folder.playback().map_err(|error| usage(chain(&error)))?;
     let loss = playback.loss();
     if loss.damage.is_some() || 0 < loss.n_unknown {
         let _ = writeln!(io::stderr(), "rampscope: {loss}");
+    }
+    if let Some(path) = latency_log {
+        latency_log::write(&mut playback, path)
+            .map_err(|error| usage(format!("cannot write {}: {error}", path.display())))?;
     }
     if settings.output != Output::Screen {
         let mut model = Model::default();
@@ -361,7 +378,7 @@ async fn replay(
         let summary = Summary::of(&model, &checks);
         let text = match settings.output {
             Output::Json => serde_json::to_string(&summary).unwrap_or_default() + "\n",
-            Output::Headless | Output::Screen => report::report(&summary, &model),
+            Output::Headless | Output::Screen => report::report(&summary, &model, detail(settings)),
         };
         let _ = io::stdout().lock().write_all(text.as_bytes());
         return Ok(Outcome::Passed);

@@ -36,6 +36,7 @@ use crate::scenario::plan::Address;
 use crate::tasks;
 
 use super::created::Witness;
+use super::latency_log::LatencyLog;
 use super::prepare;
 use super::prepare::Failed;
 use super::prepare::PrepareError;
@@ -79,7 +80,7 @@ pub struct Session {
 #[derive(Debug)]
 enum Record {
     /// To a folder.
-    On { folder: RunFolder, recorder: Box<Recorder> },
+    On { folder: RunFolder, recorder: Box<Recorder>, latency_log: Option<Box<LatencyLog>> },
     /// It could not be begun, or broke off.
     Off { folder: Option<RunFolder>, reason: String },
 }
@@ -249,15 +250,18 @@ impl Session {
     }
 
     fn take(&mut self, stamped: &Stamped) {
-        if let Record::On { recorder, .. } = &mut self.record {
+        if let Record::On { recorder, latency_log, .. } = &mut self.record {
             recorder.record(stamped);
+            if let Some(log) = latency_log {
+                log.take(stamped);
+            }
         }
         self.model.apply(stamped);
     }
 
     /// Tells at once when the record breaks off.
     fn watch_record(&mut self) -> Step {
-        let Record::On { folder, recorder } = &mut self.record else { return Step::Took };
+        let Record::On { folder, recorder, .. } = &mut self.record else { return Step::Took };
         let Some(trouble) = recorder.trouble() else { return Step::Took };
         let reason = trouble.to_string();
         tracing::error!(reason, "the record broke off");
@@ -311,6 +315,7 @@ impl Session {
             rss_max_bytes: resources::rss_max_bytes().unwrap_or(0),
             terminal_bytes: screen.0,
             frames: screen.1,
+            threads: resources::thread_cpu_seconds(),
         };
         let ended = Event::Ended(Ended { outcome, reason, client: Some(client) });
         let stamped = self.bus.stamp(ended);
@@ -426,10 +431,13 @@ impl Record {
                 folder.write_plan(&plan.clone().without_secrets())?;
             }
             let recorder = folder.record(FullDisk::GoOn)?;
-            Ok((folder, recorder))
+            // Without load there are no latencies.
+            let latency_log = spec.plan.as_ref().and_then(|_| LatencyLog::begin(&folder));
+            let (recorder, latency_log) = (Box::new(recorder), latency_log.map(Box::new));
+            Ok(Self::On { folder, recorder, latency_log })
         });
         match begun {
-            Ok((folder, recorder)) => Ok(Self::On { folder, recorder: Box::new(recorder) }),
+            Ok(on) => Ok(on),
             // A person who said where wants it there.
             Err(error) if out.is_some() => Err(SessionError::Record(error)),
             // Watching without a record is better than not watching.
@@ -446,7 +454,10 @@ impl Record {
 
     fn end(self, summary: &Summary) -> (Option<PathBuf>, Option<String>) {
         match self {
-            Self::On { folder, recorder } => {
+            Self::On { folder, recorder, latency_log } => {
+                if let Some(log) = latency_log {
+                    log.end();
+                }
                 let (_, trouble) = recorder.finish();
                 let written = folder.write_summary(summary).map_err(|error| tasks::chain(&error));
                 let reason = trouble.map(|trouble| trouble.to_string()).or(written.err());

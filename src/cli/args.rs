@@ -11,6 +11,7 @@ use clap::Subcommand;
 use clap::ValueEnum;
 
 use super::examples;
+use crate::app::settings::Moment;
 use crate::scenario::Override;
 use crate::scenario::amount::Amount;
 use crate::scenario::amount::Size;
@@ -49,6 +50,9 @@ pub(super) enum Command {
     /// Show a recorded run again, in the same screen
     #[command(after_help = examples::REPLAY)]
     Replay(Box<ReplayArgs>),
+    /// Say why it scaled: each decision of a recorded run, step by step
+    #[command(after_help = examples::EXPLAIN)]
+    Explain(ExplainArgs),
     /// Run the embedded cluster alone, for kubectl and for tests
     #[command(after_help = examples::SIM)]
     Sim(SimArgs),
@@ -96,7 +100,7 @@ pub(super) struct DemoArgs {
 /// A scenario and what is changed in it.
 #[derive(Debug, Args)]
 pub(super) struct ScenarioArgs {
-    /// A scenario file, or a built-in one: demo, panic, kpa-basics, steady
+    /// A scenario file, or a built-in one: demo, panic, kpa-basics, steady, mixed
     pub(super) scenario: String,
     /// Change a field, as load.seed=9, target.service=foo, load.stages.2.at=600/s
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -185,6 +189,9 @@ pub(super) struct LoadArgs {
     /// Seed of all that is random
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
+    /// Every percentile in the report
+    #[arg(long)]
+    pub(super) latency: bool,
     /// Threads that send [default: as many as the load asks for, at most one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(super) threads: Option<u32>,
@@ -245,10 +252,29 @@ pub(super) struct ReplayArgs {
     /// How many times faster than it was, from 0.1 to 1000
     #[arg(long, value_name = "X", default_value = "1", value_parser = parse_speed)]
     pub(super) speed: f64,
+    /// Every percentile in the report
+    #[arg(long)]
+    pub(super) latency: bool,
+    /// Write its latencies to this file, as an interval log of `HdrHistogram`
+    #[arg(long, value_name = "FILE")]
+    pub(super) latency_log: Option<PathBuf>,
     #[command(flatten)]
     pub(super) screen: ScreenArgs,
     #[command(flatten)]
     pub(super) log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// The run folder, its name, or `last`
+    pub(super) run: String,
+    /// The decision in force then: 90s since the beginning, or 14:03:22, the time of day in UTC
+    /// [default: all of them, one a line]
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    pub(super) at: Option<Moment>,
+    /// One JSON object a decision
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -262,7 +288,7 @@ pub(super) struct SimArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ValidateArgs {
-    /// Scenario files, or built-in ones: demo, panic, kpa-basics, steady
+    /// Scenario files, or built-in ones: demo, panic, kpa-basics, steady, mixed
     #[arg(required = true, value_name = "SCENARIO")]
     pub(super) scenarios: Vec<String>,
     /// Change a field first, as load.seed=9
@@ -440,6 +466,11 @@ fn parse_most(text: &str) -> Result<f64, String> {
         Ok(Amount::Users(users)) if 0.0 < users => Ok(users),
         _ => parse_rate(text),
     }
+}
+
+fn parse_moment(text: &str) -> Result<Moment, String> {
+    Moment::parse(text)
+        .ok_or_else(|| "write 90s since the beginning, or 14:03:22, the time of day".to_owned())
 }
 
 fn parse_speed(text: &str) -> Result<f64, String> {

@@ -216,6 +216,11 @@ impl Cluster {
         }
     }
 
+    /// The revision of the pod of that name, if it is known.
+    pub(super) fn revision_of(&self, pod: &Name) -> Option<Name> {
+        self.pods.values().find(|life| is_pod(life, pod))?.revision()
+    }
+
     pub(super) fn usage(&mut self, at: At, usage: &Usage) {
         let pod = self.pods.values_mut().find(|life| is_pod(life, &usage.pod));
         if let Some(life) = pod {

@@ -182,7 +182,10 @@ impl PodLife {
         let newest = samples.back().and_then(|(_, sample)| *sample);
         let sample = usage.timestamp.map(|stamp| Sample {
             stamp,
-            cpu: usage.containers.iter().map(|container| container.cpu).sum(),
+            // The sum of what was rounded up would be too much.
+            cpu: usage
+                .cpu
+                .unwrap_or_else(|| usage.containers.iter().map(|container| container.cpu).sum()),
             memory: usage.containers.iter().map(|container| container.memory).sum(),
         });
         let is_news = match (newest, sample) {

@@ -303,7 +303,7 @@ fn the_size_of_a_file_is_bounded() {
 fn a_scenario_is_found_as_file_and_by_name() {
     assert_eq!(load("demo", &[]).unwrap(), load("scenarios/demo.yaml", &[]).unwrap());
     let error = load("dmeo", &[]).unwrap_err().to_string();
-    assert!(error.contains("built in are demo, panic, kpa-basics, steady"), "{error}");
+    assert!(error.contains("built in are demo, panic, kpa-basics, steady, mixed"), "{error}");
 }
 
 #[test]

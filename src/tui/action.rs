@@ -9,12 +9,18 @@ pub enum View {
     Services,
     /// Each pod from asked-for to gone.
     Pods,
+    /// Percentiles, and how latencies are distributed.
+    Latency,
+    /// The generator, the knee, Little's law.
+    Load,
     /// Health and cost of what feeds us.
     Sources,
     /// What happened.
     Log,
     /// The keys.
     Help,
+    /// One decision of the autoscaler, step by step.
+    Why,
 }
 
 /// What a key can mean.
@@ -92,24 +98,36 @@ pub enum Action {
 
 impl View {
     /// All views, in the order of their keys.
-    pub const ALL: [Self; 6] =
-        [Self::Overview, Self::Services, Self::Pods, Self::Sources, Self::Log, Self::Help];
+    pub const ALL: [Self; 9] = [
+        Self::Overview,
+        Self::Services,
+        Self::Pods,
+        Self::Latency,
+        Self::Load,
+        Self::Sources,
+        Self::Log,
+        Self::Help,
+        Self::Why,
+    ];
 
     /// Its name, as in the palette.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Overview => "overview",
             Self::Services => "services",
+            Self::Why => "why",
             Self::Pods => "pods",
+            Self::Latency => "latency",
+            Self::Load => "load",
             Self::Sources => "sources",
             Self::Log => "log",
             Self::Help => "help",
         }
     }
 
-    /// Whether it is a list through which one moves.
-    pub const fn is_list(self) -> bool {
-        !matches!(self, Self::Overview)
+    /// Whether it has the time axis, so that the cursor moves in it.
+    pub const fn has_time(self) -> bool {
+        matches!(self, Self::Overview | Self::Pods | Self::Latency | Self::Load | Self::Why)
     }
 }
 
@@ -117,7 +135,7 @@ impl View {
 
 impl Action {
     /// All actions, in the order of the palette.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 41] = [
         Self::RateUp,
         Self::RateDown,
         Self::Halve,
@@ -150,9 +168,12 @@ impl Action {
         Self::Show(View::Overview),
         Self::Show(View::Services),
         Self::Show(View::Pods),
+        Self::Show(View::Latency),
+        Self::Show(View::Load),
         Self::Show(View::Sources),
         Self::Show(View::Log),
         Self::Show(View::Help),
+        Self::Show(View::Why),
         Self::Suspend,
         Self::Quit,
         Self::Interrupt,
@@ -232,9 +253,12 @@ impl Action {
             Self::Show(View::Overview) => "all lanes on one time axis",
             Self::Show(View::Services) => "all Knative services",
             Self::Show(View::Pods) => "each pod from asked-for to gone",
+            Self::Show(View::Latency) => "percentiles, and how latencies are distributed",
+            Self::Show(View::Load) => "whether we keep up, the knee, Little's law",
             Self::Show(View::Sources) => "health and cost of what feeds us",
             Self::Show(View::Log) => "what happened, as sentences",
             Self::Show(View::Help) => "the keys",
+            Self::Show(View::Why) => "one decision of the autoscaler, step by step",
             Self::Quit => "leave; asks while load runs",
             Self::Interrupt => "stop now, without a question",
             Self::Suspend => "back to the shell; fg continues",

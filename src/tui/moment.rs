@@ -76,6 +76,8 @@ pub struct Load {
     pub errors_total: Option<f64>,
     /// Send lag, 99 %.
     pub lag_p99: Option<f64>,
+    /// The span that rates and percentiles are taken over; `None`: of the past, an interval.
+    pub span: Option<Duration>,
     /// Why we ourselves are the bottleneck, if we are.
     pub limited: Option<String>,
     /// Whether the load is paused.
@@ -216,6 +218,7 @@ fn present_load(model: &Model) -> Load {
         errors: totals.error_share(),
         errors_total: traffic.total.error_share(),
         lag_p99: lag.map(|lag| lag.quantile(0.99).as_secs_f64()),
+        span: Some(totals.lasted),
         limited: traffic.limited_now().map(str::to_owned),
         is_paused: last.paused,
         waits: last.profile_waits,
@@ -245,6 +248,7 @@ fn past_load(model: &Model, at: At) -> Load {
             .map(|(offered, (failed, dropped))| (failed + dropped) / offered),
         errors_total: traffic.total.error_share(),
         lag_p99: traffic.lag_p99.at(at, hold),
+        span: None,
         limited: limited.map(|it| it.cause.clone()),
         is_paused: false,
         waits: false,
@@ -365,6 +369,14 @@ pub fn panic_at(model: &Model, (at, is_present): (At, bool), revision: Option<&N
             PanicState::Unknown(ignorance) => Panic::Unknown(reason(model, &ignorance)),
         };
     }
+    past_panic(model, at, Some(revision))
+}
+
+/// Whether it panicked at a moment that has passed.
+pub fn past_panic(model: &Model, at: At, revision: Option<&Name>) -> Panic {
+    let Some(scaling) = revision.and_then(|revision| model.scaling.get(revision)) else {
+        return Panic::Unknown("nothing heard yet".to_owned());
+    };
     let spans = scaling.panics.iter();
     if let Some(span) = spans.rev().find(|span| span.covers(at, model.now)) {
         let (origin, since, was_on) = (span.origin, span.began, span.was_on);

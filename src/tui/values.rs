@@ -29,6 +29,9 @@ pub struct Value {
     pub source: &'static str,
     /// How long ago it came; of what is watched, how long ago it last changed. `None` is not known.
     pub age: Option<Duration>,
+    /// The span that ends there and that it was taken over; `None` where it is of one moment, or
+    /// over what its name says.
+    pub span: Option<Duration>,
 }
 
 /// What a row of the table of pods says, for a file.
@@ -64,7 +67,7 @@ fn value(
     value: Option<f64>,
     age: Option<Duration>,
 ) -> Value {
-    Value { name, value, unit, source, age }
+    Value { name, value, unit, source, age, span: None }
 }
 
 /// Every value of the panels.
@@ -83,24 +86,28 @@ fn load(model: &Model, moment: &Moment) -> Vec<Value> {
     } else {
         traffic.target.since(moment.at).map(|came| moment.at.since(came))
     };
-    [
+    let over = |span: Option<Duration>, values: &[(&'static str, &'static str, Option<f64>)]| {
+        let values = values.iter().map(|(name, unit, it)| value((name, unit), LOAD, *it, age));
+        values.map(|value| Value { span, ..value }).collect::<Vec<_>>()
+    };
+    let now = [
         ("load.target", "1/s or users", load.target),
+        ("load.in_flight", "requests", load.in_flight),
+        ("load.errors_total", "share", load.errors_total),
+    ];
+    let lately = [
         ("load.offered", "1/s", load.offered),
         ("load.sent", "1/s", load.sent),
         ("load.done", "1/s", load.done),
         ("load.failed", "1/s", load.failed),
         ("load.dropped", "1/s", load.dropped),
-        ("load.in_flight", "requests", load.in_flight),
         ("load.p50", "s", load.p50),
         ("load.p99", "s", load.p99),
         ("load.max", "s", load.max),
         ("load.errors", "share", load.errors),
-        ("load.errors_total", "share", load.errors_total),
         ("load.send_lag_p99", "s", load.lag_p99),
-    ]
-    .into_iter()
-    .map(|(name, unit, it)| value((name, unit), LOAD, it, age))
-    .collect()
+    ];
+    [over(None, &now), over(load.span, &lately)].concat()
 }
 
 fn pods(moment: &Moment, scaling: Option<&RevisionScaling>) -> Vec<Value> {

@@ -38,8 +38,7 @@ use rampscope::units::At;
 use crate::eyes::Eyes;
 use crate::eyes::ask;
 
-const VIEWS: [View; 6] =
-    [View::Overview, View::Services, View::Pods, View::Sources, View::Log, View::Help];
+const VIEWS: &[View] = &View::ALL;
 
 fn warm() -> SimSpec {
     let hello = SimService::named("hello")
@@ -332,8 +331,8 @@ async fn names_that_would_move_the_cursor_or_are_wide_do_no_harm() {
             assert_washed(&serde_json::to_value(&stamped.event).unwrap());
         }
         for (view, size) in VIEWS
-            .into_iter()
-            .flat_map(|view| [(60, 16), (80, 24), (120, 40), (200, 60)].map(|size| (view, size)))
+            .iter()
+            .flat_map(|view| [(60, 16), (80, 24), (120, 40), (200, 60)].map(|size| (*view, size)))
         {
             let buffer = drawn(&eyes.model, view, size);
             for cell in &buffer.content {
@@ -403,7 +402,7 @@ async fn five_hundred_pods_are_counted_and_drawn() {
         let overview = lines(&drawn(&eyes.model, View::Overview, (120, 40))).join("\n");
         assert!(overview.contains("500"), "{overview}");
         for view in VIEWS {
-            drawn(&eyes.model, view, (200, 60));
+            drawn(&eyes.model, *view, (200, 60));
         }
     })
     .await;

@@ -3,6 +3,7 @@
 
 mod demo;
 mod doctor;
+mod explain;
 mod load;
 mod man;
 mod plan;
@@ -40,6 +41,7 @@ pub(super) fn dispatch(cli: Cli) -> Result<Outcome, CliError> {
         Some(Command::Watch(args)) => watch::invocation(*args, env),
         Some(Command::Load(args)) => load::invocation(*args, env)?,
         Some(Command::Replay(args)) => replay::invocation(*args, env)?,
+        Some(Command::Explain(args)) => explain::invocation(&args, env)?,
         Some(Command::Sim(args)) => sim::invocation(args),
         Some(Command::Doctor(args)) => doctor::invocation(args),
         Some(Command::Validate(args)) => return validate::validate(&args),
@@ -59,7 +61,9 @@ fn need_terminal(invocation: &Invocation) -> Result<(), CliError> {
         | Invocation::Watch { settings, .. }
         | Invocation::Load { settings, .. }
         | Invocation::Replay { settings, .. } => settings.output,
-        Invocation::Sim { .. } | Invocation::Doctor { .. } => return Ok(()),
+        Invocation::Sim { .. } | Invocation::Doctor { .. } | Invocation::Explain { .. } => {
+            return Ok(());
+        }
     };
     if output == Output::Screen && !io::stdout().is_terminal() {
         return Err(CliError::Usage(

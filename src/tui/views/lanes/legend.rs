@@ -27,6 +27,8 @@ pub(super) const P50: Ink = ink(Role::Text, Dash::Dotted, '=');
 pub(super) const MAX: Ink = ink(Role::Dim, Dash::Solid, ' ');
 pub(super) const CPU: Ink = ink(Role::Load, Dash::Solid, '*');
 pub(super) const P99: Ink = ink(Role::Latency, Dash::Solid, '*');
+pub(super) const IN_FLIGHT: Ink = ink(Role::Load, Dash::Solid, '#');
+pub(super) const LITTLE: Ink = ink(Role::Desired, Dash::Dotted, 'o');
 pub(super) const DESIRED: Ink = ink(Role::Desired, Dash::Solid, '*');
 pub(super) const READY: Ink = ink(Role::Ready, Dash::Solid, '#');
 pub(super) const STARTING: Ink = ink(Role::Starting, Dash::Solid, '%');
