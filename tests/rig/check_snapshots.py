@@ -181,7 +181,7 @@ class Checker:
     # The load.
 
     def load(self, value, at, values, shot):
-        name, shown, span = value["name"], value["value"], value["span_s"]
+        name, shown, span = value["name"], value["value"], value.get("span_s")
         if name == "load.target":
             return self.target(name, shown, shot["seconds"])
         if shown is None or self.access is None:
