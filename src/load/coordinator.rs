@@ -126,8 +126,7 @@ impl Coordinator {
     /// Runs until all shards have ended and the last interval has been delivered.
     pub(super) fn run(mut self) {
         // Its files are opened before connections can use up what may be open.
-        // Beside the shards there are this thread and the resolver's.
-        self.health = Health::watch(2 + self.parts.shards.len());
+        self.health = Health::watch(1 + self.parts.shards.len());
         // A resolver can take its time; the plan's begins after it.
         while 0 < self.n_unresolved && !self.is_stopping {
             match self.parts.wishes.recv() {

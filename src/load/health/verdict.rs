@@ -74,7 +74,7 @@ fn why_late(lag: Duration, signs: &Signs, client: &ClientHealth) -> (Limit, Stri
     if 0 < signs.wants.connections {
         let n = signs.wants.connections;
         let words = format!(
-            "connections: all that are allowed were busy, and {n} requests waited here for one, up to {lag} ms (p99): \
+            "connections: all were busy, {n} requests waited here for one, up to {lag} ms (p99): \
              allow more, or the target is slower than the rate"
         );
         return (Limit::Connections, words);
