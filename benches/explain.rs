@@ -83,15 +83,10 @@ fn record(n_pods: u32) -> Vec<u8> {
         annotations,
         ..PodAutoscaler::default()
     };
-    let mut events = world::first(n_pods);
-    for object in [Object::ConfigMap(config), Object::PodAutoscaler(autoscaler)] {
-        events.push((At::ZERO, Event::Seen(Box::new(object))));
-    }
-    for sec in 1..=SECS {
-        events.extend(world::second(n_pods, sec));
-    }
+    let also = [Object::ConfigMap(config), Object::PodAutoscaler(autoscaler)]
+        .map(|object| Event::Seen(Box::new(object)));
     let mut record = journal::header().to_vec();
-    for stamped in world::stamped(events) {
+    for stamped in world::world(n_pods, SECS, also.into()) {
         record.extend(journal::frame(&stamped).unwrap_or_default());
     }
     record

@@ -687,16 +687,16 @@ fn the_palette() {
 /// The decision at the moment, step by step, in three sizes; and one that waits for zero.
 #[test]
 fn why_it_scaled() {
-    let (model, mut ui) = scene(&run(), MOMENT);
+    let (model, mut ui) = scene(run(), MOMENT);
     ui.show(View::Why);
     for (width, height) in [(80, 24), (120, 40), (200, 60)] {
         let name = format!("why-{width}x{height}");
         check(&name, &drawn(&model, &ui, &night(), (width, height)), &night());
     }
-    let (model, mut ui) = scene(&run(), 26);
+    let (model, mut ui) = scene(run(), 26);
     ui.show(View::Why);
     check("why-panic-begins", &drawn(&model, &ui, &night(), (120, 40)), &night());
-    let (model, mut ui) = scene(&run(), 72);
+    let (model, mut ui) = scene(run(), 72);
     ui.show(View::Why);
     check("why-to-zero", &drawn(&model, &ui, &night(), (80, 24)), &night());
 }
@@ -704,7 +704,7 @@ fn why_it_scaled() {
 /// Left and right go from tick to tick, and past the newest one back to the present.
 #[test]
 fn the_cursor_of_the_why_view_goes_from_tick_to_tick() {
-    let (model, mut ui) = scene(&run(), MOMENT);
+    let (model, mut ui) = scene(run(), MOMENT);
     ui.show(View::Why);
     let revision = ui.revision(&model).unwrap();
     let shadow = model.scaling.get(&revision).unwrap().shadow.as_deref().unwrap();
@@ -857,7 +857,7 @@ fn both_revisions_of_a_split_are_seen_side_by_side() {
     let page = text_of(&drawn(&model, &ui, &night(), (120, 40)));
     assert!(page[1].contains("  probe-00001") && page[2].contains("▸ probe-00002"), "{page:#?}");
     // A service that is not split has no line for it.
-    let (model, ui) = scene(&run(), MOMENT);
+    let (model, ui) = scene(run(), MOMENT);
     let page = text_of(&drawn(&model, &ui, &night(), (120, 40)));
     assert!(!page[1].contains("probe-00001"), "{}", page[1]);
 }
@@ -877,7 +877,7 @@ fn services_say_how_many_pods_they_have_at_every_width() {
 
 #[test]
 fn failed_requests_have_a_line_of_their_own() {
-    let mut events = run();
+    let mut events = run().to_vec();
     for stamped in &mut events {
         if let Event::Traffic(interval) = &mut stamped.event
             && (30..50).contains(&stamped.at.since(At::ZERO).as_secs())
@@ -891,17 +891,17 @@ fn failed_requests_have_a_line_of_their_own() {
     check("failing-120x40", &buffer, &night());
     let page = text_of(&buffer);
     assert!(page.iter().any(|row| row.contains("━━ failed")), "{page:#?}");
-    let (model, ui) = scene(&run(), MOMENT);
+    let (model, ui) = scene(run(), MOMENT);
     let page = text_of(&drawn(&model, &ui, &night(), (120, 40)));
     assert!(!page.iter().any(|row| row.contains("failed")), "none failed");
 }
 
 #[test]
 fn the_sentence_is_said_to_its_end_at_every_size() {
-    for events in [run(), without_metrics(), watched(), split()] {
+    for events in [run(), &without_metrics(), watched(), &split()] {
         for (width, height) in [(60, 16), (80, 24), (100, 30), (120, 40), (200, 60)] {
             for secs in [10, 25, MOMENT, 60, 75] {
-                let (model, mut ui) = scene(&events, secs);
+                let (model, mut ui) = scene(events, secs);
                 ui.set_size(width, height);
                 let page = text_of(&drawn(&model, &ui, &night(), (width, height)));
                 let from = page.iter().position(|row| row.contains(" ÷ ") || row.contains("why:"));
@@ -919,7 +919,7 @@ fn the_sentence_is_said_to_its_end_at_every_size() {
 
 #[test]
 fn what_pods_bore_is_known_under_the_cursor() {
-    let (model, mut ui) = scene(&run(), 70);
+    let (model, mut ui) = scene(run(), 70);
     let rows = |ui: &Ui| -> Vec<String> {
         let page = text_of(&drawn(&model, ui, &night(), (120, 40)));
         page.iter().filter(|row| row.contains("● ready")).cloned().collect()
@@ -933,7 +933,7 @@ fn what_pods_bore_is_known_under_the_cursor() {
     let moment = ui.moment();
     let mut live = Ui::new(Session { is_recording: true, ..Session::default() });
     live.set_now(moment);
-    let page = text_of(&drawn(&model_of(&run(), moment), &live, &night(), (120, 40)));
+    let page = text_of(&drawn(&model_of(run(), moment), &live, &night(), (120, 40)));
     let conc = |row: &String| -> String {
         row.split("● ready").nth(1).unwrap_or_default().chars().take(30).collect()
     };

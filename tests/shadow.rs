@@ -211,7 +211,7 @@ const INJECTED: &[(&str, u64, Inject, IsIt)] = &[
         30,
         |events, n, at| {
             let at = late(n, at);
-            each_reading(events, at, At::from_secs(999), |it| it.pod = "other".to_owned());
+            each_reading(events, at, At::from_secs(999), |it| "other".clone_into(&mut it.pod));
             each_reading(events, at, at + Duration::from_secs(4), fresh);
         },
         |cause| matches!(cause, Cause::LeaderChanged(_)),

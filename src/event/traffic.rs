@@ -178,7 +178,7 @@ impl Limit {
 impl Interval {
     /// Requests that were answered or failed.
     pub const fn completed(&self) -> u64 {
-        self.succeeded + self.failed
+        self.succeeded.saturating_add(self.failed)
     }
 }
 

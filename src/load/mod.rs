@@ -151,7 +151,8 @@ impl Engine {
         let (resolver, stop) = mpsc::channel();
         let (asks, requests) = (wish.clone(), Arc::clone(&spec.requests));
         std::thread::Builder::new()
-            .name("load-dns".to_owned())
+            // Called otherwise than the threads that send: it may end before any of them.
+            .name("resolver".to_owned())
             .spawn(move || resolver::run(&requests, &asks, &stop))?;
         let parts = Parts {
             plan: spec.plan,

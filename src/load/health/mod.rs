@@ -31,7 +31,7 @@ use cgroup::Periods;
 use cgroup::Quota;
 use ports::Ports;
 
-/// The coordinator's name; those of the shards are `load-0` and so on, the resolver's `load-dns`.
+/// The coordinator's name; those of the shards are `load-0` and so on.
 const NAME: &str = "load";
 /// How long threads may take to name themselves.
 const NAMED_WITHIN: Duration = Duration::from_millis(200);

@@ -68,6 +68,9 @@ impl Canvas<'_> {
     pub fn wrap<'b>(&mut self, area: Rect, spans: impl IntoIterator<Item = Span<'b>>) -> u16 {
         let (mut row, mut used) = (0u16, 0usize);
         let width = usize::from(area.width);
+        if width == 0 || area.height == 0 {
+            return 0;
+        }
         for span in spans {
             for word in span.content.split_inclusive(' ') {
                 let cells = text::width(word.trim_end());
