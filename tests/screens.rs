@@ -558,8 +558,8 @@ fn ramp() -> Vec<(At, Event)> {
             phases: Some(phases(&mut dice)),
             splits: splits(&mut dice, n),
             client_limited: is_limited.then(|| {
-                "connections: all were busy, 412 requests waited here for one, up to 840 ms \
-                 (p99): allow more, or the target is slower than the rate"
+                "connections: all that are allowed were busy, and 412 requests waited here for \
+                 one, up to 840 ms (p99): allow more, or the target is slower than the rate"
                     .to_owned()
             }),
             limit: is_limited.then_some(Limit::Connections),

@@ -163,40 +163,36 @@ impl Sched {
     }
 }
 
-/// The threads of the load; none unless coordinator and shards are all found, since a part of them
-/// would mislead. A thread names itself when it first runs, which may take a moment.
+/// The threads of the load; none unless all are found, since a part of them would mislead. A thread
+/// names itself when it first runs, which may take a moment.
 fn all_threads(n_threads: usize) -> Vec<Thread> {
     for _ in 0..NAMED_WITHIN.as_millis() {
         match threads() {
-            Ok((threads, n)) if n_threads <= n => return threads,
+            Ok(threads) if n_threads <= threads.len() => return threads,
             Ok(_) => std::thread::sleep(Duration::from_millis(1)),
             Err(_) => break,
         }
     }
-    tracing::debug!("the threads of the load are not all found: their CPU is not known");
     Vec::new()
 }
 
-/// The threads of the load so far, and how many of them are coordinators and shards: a resolver that
-/// has nothing to do has ended. Several engines of one process, as tests have them, see each other's.
-fn threads() -> io::Result<(Vec<Thread>, usize)> {
-    let (mut threads, mut n) = (Vec::new(), 0);
+/// The threads of the load so far. Several engines of one process, as tests have them, see each other's.
+fn threads() -> io::Result<Vec<Thread>> {
+    let mut threads = Vec::new();
     for entry in fs::read_dir("/proc/self/task")? {
         let path = entry?.path();
         // A thread may end while we look.
         let Ok(name) = fs::read_to_string(path.join("comm")) else { continue };
-        let Some(part) = name.trim_end().strip_prefix(NAME) else { continue };
-        let number = part.strip_prefix('-');
-        if !part.is_empty() && number.is_none() {
+        let of_shard = name.strip_prefix(NAME).is_some_and(|rest| rest.starts_with('-'));
+        if name.trim_end() != NAME && !of_shard {
             continue;
         }
         let Ok(schedstat) = File::open(path.join("schedstat")) else { continue };
         let mut thread = Thread { schedstat, before: Sched::default() };
         thread.before = thread.read().unwrap_or_default();
         threads.push(thread);
-        n += usize::from(number.is_none_or(|number| number.parse::<u32>().is_ok()));
     }
-    Ok((threads, n))
+    Ok(threads)
 }
 
 /// CPU seconds of this process so far.
@@ -232,7 +228,7 @@ mod tests {
 
     #[test]
     fn what_a_thread_uses_is_seen() {
-        let busy = std::thread::Builder::new().name("load-0".to_owned()).spawn(|| {
+        let busy = std::thread::Builder::new().name("load-test".to_owned()).spawn(|| {
             let mut health = Health::watch(1);
             health.reopen(At::ZERO);
             let began = clock::monotonic();

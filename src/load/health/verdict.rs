@@ -95,17 +95,24 @@ fn why_slow(signs: &Signs, client: &ClientHealth) -> Option<(Limit, String)> {
     }
     let busiest = client.busiest.unwrap_or(0.0);
     let run_queue = client.run_queue.unwrap_or(0.0);
-    if WAITED <= run_queue && BUSY <= busiest + run_queue {
+    let slip = slip(client);
+    let still = slip.as_ref().map_or(Duration::ZERO, |slip| stood_still(slip, signs.lasted));
+    let has_stood = !still.is_zero();
+    if WAITED <= run_queue && (has_stood || BUSY <= busiest + run_queue) {
         return Some((Limit::Cpu, waited(client, run_queue, MORE)));
     }
     if BUSY <= busiest {
         return Some((Limit::Cpu, busy(busiest, MORE)));
     }
-    let slip = slip(client)?;
+    has_stood.then(|| (Limit::Stopped, stopped(still)))
+}
+
+/// For how long at most timers were late, if that was a good part of the interval; else nothing.
+fn stood_still(slip: &LatencyHistogram, lasted: Duration) -> Duration {
     #[expect(clippy::cast_precision_loss, reason = "some tens of rings")]
-    let still = slip.mean().as_secs_f64() * slip.count() as f64;
-    (signs.lasted.as_secs_f64() * STOOD_STILL <= still && LAG_LIMIT < slip.max())
-        .then(|| (Limit::Stopped, stopped(slip.max())))
+    let sum = slip.mean().as_secs_f64() * slip.count() as f64;
+    let is_much = lasted.as_secs_f64() * STOOD_STILL <= sum && LAG_LIMIT < slip.max();
+    if is_much { slip.max() } else { Duration::ZERO }
 }
 
 fn slip(client: &ClientHealth) -> Option<LatencyHistogram> {
@@ -191,6 +198,7 @@ mod tests {
             |share| ClientHealth { quota: Some(0.2), throttled: Some(share), ..slipped(&[80]) };
         let waited = ClientHealth { run_queue: Some(0.43), cores: Some(2), ..slipped(&[12]) };
         let busy = ClientHealth { busiest: Some(0.98), ..healthy() };
+        let crowded = ClientHealth { run_queue: Some(0.3), cores: Some(2), ..slipped(&[0, 82]) };
         let full = ClientHealth { descriptors: Some(64), descriptors_max: Some(64), ..healthy() };
         let ports = ClientHealth { ports: Some(28_000), ports_max: Some(28_232), ..healthy() };
         let wants = |connections, descriptors, ports| Wants { connections, descriptors, ports };
@@ -203,6 +211,7 @@ mod tests {
             (closed(), busy, "CPU: a thread of the load was busy 98 %", "may be faster"),
             (late(40), slipped(&[0, 0, 82]), "stopped:", "up to 82 ms"),
             (closed(), slipped(&[0, 0, 82]), "stopped:", "up to 82 ms"),
+            (closed(), crowded, "CPU: a thread of the load waited 30 %", "may be faster"),
             (want(wants(0, 3, 0), late(0)), full, "descriptors: 64 allowed", "64 in use: raise it"),
             (want(wants(0, 0, 1), closed()), ports, "ports: 28000 of the 28232", "keep"),
             (want(wants(9, 0, 0), late(40)), healthy(), "connections:", "9 requests waited"),
