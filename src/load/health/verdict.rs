@@ -16,6 +16,9 @@ const LAG_LIMIT: Duration = Duration::from_millis(10);
 const THROTTLED: f64 = 0.1;
 /// Share of the time that a thread must have waited for a core.
 const WAITED: f64 = 0.2;
+/// The same where connections are wanting too, which a slow target explains as well: so long that
+/// answers are read late, whatever the target does.
+const WAITED_LONG: f64 = 0.5;
 /// Share of the time that a thread must have had a core, and had nothing left.
 const BUSY: f64 = 0.95;
 /// Share of the time that must have gone by between a timer's moment and its ring.
@@ -56,12 +59,13 @@ pub(in crate::load) fn judge(signs: &Signs, client: &ClientHealth) -> Option<(Li
 /// Requests left late.
 fn why_late(lag: Duration, signs: &Signs, client: &ClientHealth) -> (Limit, String) {
     let slip = slip(client).map_or(Duration::ZERO, |slip| slip.max());
-    // What all wait for a connection says nothing of the machine, unless its timers are late too.
-    let is_machine = signs.wants.connections == 0 || LAG_LIMIT < slip;
-    if let Some(share) = client.throttled.filter(|share| THROTTLED <= *share && is_machine) {
+    if let Some(share) = client.throttled.filter(|share| THROTTLED <= *share) {
         return (Limit::CpuQuota, quota(client, share, "lower the rate"));
     }
-    if let Some(share) = client.run_queue.filter(|share| WAITED <= *share && is_machine) {
+    // That all wait for a connection says nothing of the machine, unless its timers are late too.
+    let is_machine = signs.wants.connections == 0 || LAG_LIMIT < slip;
+    let enough = if is_machine { WAITED } else { WAITED_LONG };
+    if let Some(share) = client.run_queue.filter(|share| enough <= *share) {
         return (Limit::Cpu, waited(client, share, "lower the rate"));
     }
     if let Some(share) = client.busiest.filter(|share| BUSY <= *share) {
@@ -246,7 +250,15 @@ mod tests {
     fn a_target_that_stalls_is_not_a_slow_machine() {
         let wants = Wants { connections: 400, ..Wants::default() };
         let signs = Signs { wants, ..late(1900) };
-        let client = ClientHealth { throttled: Some(0.2), run_queue: Some(0.3), ..slipped(&[1]) };
-        assert_eq!(judge(&signs, &client).map(|(limit, _)| limit), Some(Limit::Connections));
+        for (throttled, run_queue, limit) in [
+            (0.0, 0.3, Limit::Connections),
+            // Connections are busy because their answers are read late.
+            (0.0, 0.8, Limit::Cpu),
+            (0.4, 0.3, Limit::CpuQuota),
+        ] {
+            let (throttled, run_queue) = (Some(throttled), Some(run_queue));
+            let client = ClientHealth { throttled, run_queue, ..slipped(&[1]) };
+            assert_eq!(judge(&signs, &client).map(|(limit, _)| limit), Some(limit), "{client:?}");
+        }
     }
 }
