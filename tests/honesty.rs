@@ -113,7 +113,11 @@ fn too_few_descriptors_are_named() {
     let limited = &summary["traffic"]["client_limited"][0];
     assert_eq!(limited["limit"], "descriptors", "{summary:#}");
     assert!(0.0 < limited["seconds"].as_f64().unwrap());
-    assert_eq!(summary["client"]["health"]["descriptors_allowed"], 64);
+    let client = &summary["client"];
+    assert_eq!(client["health"]["descriptors_allowed"], 64);
+    // The threads of the load have been found.
+    assert!(0.0 < client["load_cpu_us_per_request"].as_f64().unwrap(), "{client:#}");
+    assert!(0.0 < client["threads"]["load"].as_f64().unwrap(), "{client:#}");
     assert!(
         text(&output.stdout).contains("\"client_limited\":\"descriptors\""),
         "while it goes on"

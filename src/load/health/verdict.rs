@@ -16,6 +16,9 @@ const LAG_LIMIT: Duration = Duration::from_millis(10);
 const THROTTLED: f64 = 0.1;
 /// Share of the time that a thread must have waited for a core.
 const WAITED: f64 = 0.2;
+/// The same where connections are wanting too, which a slow target explains as well: so long that
+/// answers are read late, whatever the target does.
+const WAITED_LONG: f64 = 0.5;
 /// Share of the time that a thread must have had a core, and had nothing left.
 const BUSY: f64 = 0.95;
 /// Share of the time that must have gone by between a timer's moment and its ring.
@@ -56,12 +59,13 @@ pub(in crate::load) fn judge(signs: &Signs, client: &ClientHealth) -> Option<(Li
 /// Requests left late.
 fn why_late(lag: Duration, signs: &Signs, client: &ClientHealth) -> (Limit, String) {
     let slip = slip(client).map_or(Duration::ZERO, |slip| slip.max());
-    // What all wait for a connection says nothing of the machine, unless its timers are late too.
-    let is_machine = signs.wants.connections == 0 || LAG_LIMIT < slip;
-    if let Some(share) = client.throttled.filter(|share| THROTTLED <= *share && is_machine) {
+    if let Some(share) = client.throttled.filter(|share| THROTTLED <= *share) {
         return (Limit::CpuQuota, quota(client, share, "lower the rate"));
     }
-    if let Some(share) = client.run_queue.filter(|share| WAITED <= *share && is_machine) {
+    // That all wait for a connection says nothing of the machine, unless its timers are late too.
+    let is_machine = signs.wants.connections == 0 || LAG_LIMIT < slip;
+    let enough = if is_machine { WAITED } else { WAITED_LONG };
+    if let Some(share) = client.run_queue.filter(|share| enough <= *share) {
         return (Limit::Cpu, waited(client, share, "lower the rate"));
     }
     if let Some(share) = client.busiest.filter(|share| BUSY <= *share) {
@@ -74,7 +78,7 @@ fn why_late(lag: Duration, signs: &Signs, client: &ClientHealth) -> (Limit, Stri
     if 0 < signs.wants.connections {
         let n = signs.wants.connections;
         let words = format!(
-            "connections: all that are allowed were busy, and {n} requests waited here for one, up to {lag} ms (p99): \
+            "connections: all were busy, {n} requests waited here for one, up to {lag} ms (p99): \
              allow more, or the target is slower than the rate"
         );
         return (Limit::Connections, words);
@@ -95,17 +99,24 @@ fn why_slow(signs: &Signs, client: &ClientHealth) -> Option<(Limit, String)> {
     }
     let busiest = client.busiest.unwrap_or(0.0);
     let run_queue = client.run_queue.unwrap_or(0.0);
-    if WAITED <= run_queue && BUSY <= busiest + run_queue {
+    let slip = slip(client);
+    let still = slip.as_ref().map_or(Duration::ZERO, |slip| stood_still(slip, signs.lasted));
+    let has_stood = !still.is_zero();
+    if WAITED <= run_queue && (has_stood || BUSY <= busiest + run_queue) {
         return Some((Limit::Cpu, waited(client, run_queue, MORE)));
     }
     if BUSY <= busiest {
         return Some((Limit::Cpu, busy(busiest, MORE)));
     }
-    let slip = slip(client)?;
+    has_stood.then(|| (Limit::Stopped, stopped(still)))
+}
+
+/// For how long at most timers were late, if that was a good part of the interval; else nothing.
+fn stood_still(slip: &LatencyHistogram, lasted: Duration) -> Duration {
     #[expect(clippy::cast_precision_loss, reason = "some tens of rings")]
-    let still = slip.mean().as_secs_f64() * slip.count() as f64;
-    (signs.lasted.as_secs_f64() * STOOD_STILL <= still && LAG_LIMIT < slip.max())
-        .then(|| (Limit::Stopped, stopped(slip.max())))
+    let sum = slip.mean().as_secs_f64() * slip.count() as f64;
+    let is_much = lasted.as_secs_f64() * STOOD_STILL <= sum && LAG_LIMIT < slip.max();
+    if is_much { slip.max() } else { Duration::ZERO }
 }
 
 fn slip(client: &ClientHealth) -> Option<LatencyHistogram> {
@@ -191,6 +202,7 @@ mod tests {
             |share| ClientHealth { quota: Some(0.2), throttled: Some(share), ..slipped(&[80]) };
         let waited = ClientHealth { run_queue: Some(0.43), cores: Some(2), ..slipped(&[12]) };
         let busy = ClientHealth { busiest: Some(0.98), ..healthy() };
+        let crowded = ClientHealth { run_queue: Some(0.3), cores: Some(2), ..slipped(&[0, 82]) };
         let full = ClientHealth { descriptors: Some(64), descriptors_max: Some(64), ..healthy() };
         let ports = ClientHealth { ports: Some(28_000), ports_max: Some(28_232), ..healthy() };
         let wants = |connections, descriptors, ports| Wants { connections, descriptors, ports };
@@ -203,6 +215,7 @@ mod tests {
             (closed(), busy, "CPU: a thread of the load was busy 98 %", "may be faster"),
             (late(40), slipped(&[0, 0, 82]), "stopped:", "up to 82 ms"),
             (closed(), slipped(&[0, 0, 82]), "stopped:", "up to 82 ms"),
+            (closed(), crowded, "CPU: a thread of the load waited 30 %", "may be faster"),
             (want(wants(0, 3, 0), late(0)), full, "descriptors: 64 allowed", "64 in use: raise it"),
             (want(wants(0, 0, 1), closed()), ports, "ports: 28000 of the 28232", "keep"),
             (want(wants(9, 0, 0), late(40)), healthy(), "connections:", "9 requests waited"),
@@ -237,7 +250,15 @@ mod tests {
     fn a_target_that_stalls_is_not_a_slow_machine() {
         let wants = Wants { connections: 400, ..Wants::default() };
         let signs = Signs { wants, ..late(1900) };
-        let client = ClientHealth { throttled: Some(0.2), run_queue: Some(0.3), ..slipped(&[1]) };
-        assert_eq!(judge(&signs, &client).map(|(limit, _)| limit), Some(Limit::Connections));
+        for (throttled, run_queue, limit) in [
+            (0.0, 0.3, Limit::Connections),
+            // Connections are busy because their answers are read late.
+            (0.0, 0.8, Limit::Cpu),
+            (0.4, 0.3, Limit::CpuQuota),
+        ] {
+            let (throttled, run_queue) = (Some(throttled), Some(run_queue));
+            let client = ClientHealth { throttled, run_queue, ..slipped(&[1]) };
+            assert_eq!(judge(&signs, &client).map(|(limit, _)| limit), Some(limit), "{client:?}");
+        }
     }
 }

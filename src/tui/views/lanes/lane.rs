@@ -313,7 +313,7 @@ impl Drawing<'_> {
         let value = |series: &Series| text::or_unknown(series.at(at, hold), text::number);
         let legends = vec![
             (IN_FLIGHT, true, "flight", value(&traffic.in_flight)),
-            (LITTLE, false, "reckoned", value(&traffic.little)),
+            (LITTLE, false, "law", value(&traffic.little)),
         ];
         ("flight", scale, legends)
     }
