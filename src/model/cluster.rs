@@ -79,8 +79,12 @@ pub struct PodLife {
     pub first_seen: At,
     /// Whether we saw it from its creation on, so that our own clock measures its start.
     pub seen_fresh: bool,
+    /// When we first saw it bound to a node, if we saw it unbound before.
+    pub scheduled_seen: Option<At>,
     /// When we first saw it ready.
     pub ready_seen: Option<At>,
+    /// When its queue-proxy first said that a request had come.
+    pub request_seen: Option<At>,
     /// When we first saw that it was being deleted.
     pub deleted_seen: Option<At>,
     /// When it was gone.
@@ -259,13 +263,18 @@ impl Cluster {
                 pod: Pod::default(),
                 first_seen: at,
                 seen_fresh: !is_first_list && !pod.ready && age.is_some_and(|age| age < FRESH),
+                scheduled_seen: None,
                 ready_seen: None,
+                request_seen: None,
                 deleted_seen: None,
                 gone: None,
                 queue_proxy: None,
                 usage: None,
             }
         });
+        if life.pod.scheduled.is_none() && pod.scheduled.is_some() && life.first_seen < at {
+            life.scheduled_seen = Some(at);
+        }
         life.pod = pod.clone();
         if pod.deleted.is_some() && life.deleted_seen.is_none() {
             life.deleted_seen = Some(at);
@@ -283,11 +292,16 @@ impl Cluster {
         true
     }
 
-    pub(super) fn queue_proxy(&mut self, reading: &QueueProxy) {
-        let pod = self.pods.values_mut().find(|life| is_pod(life, &reading.pod));
-        if let Some(life) = pod {
-            life.queue_proxy = Some(reading.clone());
+    /// Returns the revision of the pod that it is about.
+    pub(super) fn queue_proxy(&mut self, reading: &QueueProxy) -> Option<Name> {
+        let life = self.pods.values_mut().find(|life| is_pod(life, &reading.pod))?;
+        let has_request = reading.stat.is_some_and(|stat| 0.0 < stat.request_count)
+            || reading.requests_total.is_some_and(|total| 0.0 < total);
+        if has_request && life.request_seen.is_none() {
+            life.request_seen = Some(reading.read);
         }
+        life.queue_proxy = Some(reading.clone());
+        life.revision()
     }
 
     /// Takes a usage sample, unless it is the one that we have: `metrics.k8s.io` repeats itself.

@@ -4,11 +4,18 @@
 //! model as living through it. Values are kept, never text to be shown and never styles.
 
 pub mod cluster;
+pub mod curve;
+pub mod demand;
+pub mod findings;
 pub mod happenings;
+pub mod recording;
 pub mod run;
 pub mod scaling;
+pub mod scorecard;
 pub mod sources;
+pub mod startup;
 pub mod traffic;
+pub mod waited;
 
 use crate::event::Event;
 use crate::event::Stamped;
@@ -23,10 +30,12 @@ use crate::event::source::Report;
 use crate::event::source::State;
 use crate::kpa::Effective;
 use crate::kpa::config::Sources as ConfigSources;
+use crate::kpa::whatif::Curve;
 use crate::units::At;
 
 use cluster::Cluster;
 use cluster::PodLife;
+use findings::Findings;
 use happenings::Happenings;
 use happenings::What;
 use run::MarkKind;
@@ -60,6 +69,10 @@ pub struct Model {
     pub happenings: Happenings,
     /// The most that the run's revisions had together.
     pub most: Most,
+    /// Which latencies the load met at which concurrency a pod.
+    pub curve: Curve,
+    /// What needs a look.
+    pub findings: Findings,
 }
 
 /// The most pods that all revisions which the run is about had at one moment.
@@ -101,7 +114,12 @@ impl Model {
                 self.happenings.push(at, What::Note(note.text.clone()));
                 self.run.note(note);
             }
-            Event::Traffic(interval) => self.traffic.apply(interval),
+            Event::Traffic(interval) => {
+                self.traffic.apply(interval);
+                let mut curve = std::mem::take(&mut self.curve);
+                curve::add(&mut curve, self, interval.began);
+                self.curve = curve;
+            }
             Event::Listing(kind) => self.cluster.listing(*kind),
             Event::Listed(kind) => {
                 let gone = self.cluster.listed(at, *kind);
@@ -130,7 +148,11 @@ impl Model {
                 self.scaling.log_line(self.run.anchor(), line, &mut self.happenings);
             }
             Event::Activator(reading) => self.scaling.activator(at, reading),
-            Event::QueueProxy(reading) => self.cluster.queue_proxy(reading),
+            Event::QueueProxy(reading) => {
+                if let Some(revision) = self.cluster.queue_proxy(reading) {
+                    self.scaling.queue_proxy(&revision, reading);
+                }
+            }
             Event::Usage(usage) => self.usage(at, usage),
             Event::Source(report) => self.source(at, report),
             Event::Action(action) => self.happenings.push(at, What::Action(action.clone())),
@@ -143,6 +165,10 @@ impl Model {
                 self.happenings.push(at, What::Ended { outcome, reason });
                 self.run.end(at, ended);
             }
+        }
+        if self.findings.is_due(self.now, self.run.ended.is_some()) {
+            let seen = findings::check(self);
+            self.findings.take(self.now, seen);
         }
     }
 
@@ -173,7 +199,14 @@ impl Model {
                     self.happenings.push(at, What::Kube(event.clone()));
                 }
             }
-            Object::Deployment(_) | Object::Service(_) | Object::Revision(_) => {
+            Object::Deployment(deployment) => {
+                self.cluster.seen(at, anchor, object);
+                if let Some(revision) = &deployment.revision {
+                    let revision = name_of(&deployment.id.namespace, revision);
+                    self.scaling.replicas(at, &revision, deployment.replicas);
+                }
+            }
+            Object::Service(_) | Object::Revision(_) => {
                 self.cluster.seen(at, anchor, object);
             }
         }
@@ -234,12 +267,14 @@ impl Model {
     fn sks_seen(&mut self, at: At, sks: &ServerlessService) {
         let revision = name_of(&sks.id.namespace, &sks.id.name);
         let Some(scaling) = self.scaling.entry(&revision) else { return };
-        let known = scaling.via_activator_now;
-        let now = match sks.activator_endpoints.status {
+        let truth = |status| match status {
             Status::True => Some(true),
             Status::False => Some(false),
             Status::Unknown => None,
         };
+        scaling.endpoints(at, truth(sks.endpoints.status));
+        let known = scaling.via_activator_now;
+        let now = truth(sks.activator_endpoints.status);
         if known == now {
             return;
         }

@@ -13,6 +13,8 @@ use crate::series::LatencyHistogram;
 use crate::series::Series;
 use crate::units::At;
 
+use super::demand::Seconds;
+
 /// Heat columns that are kept: two hours of seconds.
 const HEAT_MAX: usize = 7200;
 /// Intervals in which we were the bottleneck that are kept.
@@ -45,6 +47,10 @@ pub struct Traffic {
     pub dropped: Series,
     /// Requests in flight.
     pub in_flight: Series,
+    /// Requests in flight, the mean of each second.
+    pub in_flight_by_second: Seconds,
+    /// Requests that left in each second.
+    pub sent_by_second: Seconds,
     /// Latency of successes, in seconds, by interval: response time, or service time in a closed
     /// loop.
     pub p50: Series,
@@ -232,6 +238,11 @@ impl Traffic {
         rate(&mut self.dropped, interval.dropped);
         self.target.push(began, interval.target);
         self.in_flight.push(began, interval.in_flight as f64);
+        // It is counted at the end of an interval; in between it was about the mean of both ends.
+        let before = self.last.as_ref().map_or(0, |last| last.in_flight);
+        let in_flight = (before as f64 + interval.in_flight as f64) / 2.0;
+        self.in_flight_by_second.add(began, in_flight);
+        self.sent_by_second.add(began, interval.sent as f64 / secs);
         let felt = latencies.felt().filter(|felt| 0 < felt.count());
         let quantile = |series: &mut Series, value: Option<Duration>| match value {
             Some(value) => series.push(began, value.as_secs_f64()),
