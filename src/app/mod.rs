@@ -16,6 +16,7 @@ mod simulate;
 mod snapshot;
 pub mod spec;
 pub mod terminal;
+pub mod whatif;
 
 use std::io;
 use std::io::Write as _;
@@ -66,6 +67,7 @@ pub fn start(invocation: Invocation) -> Result<Outcome, Failure> {
         | Invocation::Load { settings, .. }
         | Invocation::Replay { settings, .. } => settings.log.clone(),
         Invocation::Sim { log, .. } | Invocation::Doctor { log, .. } => log.clone(),
+        Invocation::WhatIf(_) => None,
     };
     // It is the last to go.
     let _log =
@@ -107,6 +109,7 @@ async fn dispatch(invocation: Invocation) -> Result<Outcome, Failure> {
             run(RunSpec { mode, name, plan: Some(plan), service: None, sim: None, settings }).await
         }
         Invocation::Replay { settings, run, speed } => replay(&settings, &run, speed).await,
+        Invocation::WhatIf(asked) => whatif::whatif(*asked),
         Invocation::Sim { seed, .. } => simulate::simulate(seed).await,
         Invocation::Doctor { cluster, service, json, .. } => {
             doctor::doctor(&cluster, service.as_deref(), json).await

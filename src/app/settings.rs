@@ -50,6 +50,8 @@ pub enum Invocation {
         /// Run time a second of real time.
         speed: f64,
     },
+    /// A record's load, or a file's, under another configuration.
+    WhatIf(Box<super::whatif::WhatIf>),
     /// The embedded cluster alone.
     Sim {
         /// Seed of all that is random.

@@ -11,6 +11,7 @@ mod run;
 mod sim;
 mod validate;
 mod watch;
+mod whatif;
 
 use std::io;
 use std::io::IsTerminal as _;
@@ -40,6 +41,7 @@ pub(super) fn dispatch(cli: Cli) -> Result<Outcome, CliError> {
         Some(Command::Watch(args)) => watch::invocation(*args, env),
         Some(Command::Load(args)) => load::invocation(*args, env)?,
         Some(Command::Replay(args)) => replay::invocation(*args, env)?,
+        Some(Command::Whatif(args)) => whatif::invocation(*args, env)?,
         Some(Command::Sim(args)) => sim::invocation(args),
         Some(Command::Doctor(args)) => doctor::invocation(args),
         Some(Command::Validate(args)) => return validate::validate(&args),
@@ -59,7 +61,9 @@ fn need_terminal(invocation: &Invocation) -> Result<(), CliError> {
         | Invocation::Watch { settings, .. }
         | Invocation::Load { settings, .. }
         | Invocation::Replay { settings, .. } => settings.output,
-        Invocation::Sim { .. } | Invocation::Doctor { .. } => return Ok(()),
+        Invocation::Sim { .. } | Invocation::Doctor { .. } | Invocation::WhatIf(_) => {
+            return Ok(());
+        }
     };
     if output == Output::Screen && !io::stdout().is_terminal() {
         return Err(CliError::Usage(

@@ -32,7 +32,7 @@ pub(super) fn invocation(args: ReplayArgs, env: Env<'_>) -> Result<Invocation, C
 }
 
 /// The run folder that is meant: a path, a name below `runs`, or `last`.
-fn find(name: &str, runs: &Path) -> Result<PathBuf, CliError> {
+pub(super) fn find(name: &str, runs: &Path) -> Result<PathBuf, CliError> {
     let missing = |remedy| CliError::NoRun { name: name.to_owned(), runs: runs.to_owned(), remedy };
     if is_run(Path::new(name)) {
         return Ok(PathBuf::from(name));
