@@ -13,6 +13,10 @@ pub enum View {
     Sources,
     /// What happened.
     Log,
+    /// What needs a look.
+    Findings,
+    /// The recorded load under another configuration.
+    WhatIf,
     /// The keys.
     Help,
 }
@@ -92,8 +96,16 @@ pub enum Action {
 
 impl View {
     /// All views, in the order of their keys.
-    pub const ALL: [Self; 6] =
-        [Self::Overview, Self::Services, Self::Pods, Self::Sources, Self::Log, Self::Help];
+    pub const ALL: [Self; 8] = [
+        Self::Overview,
+        Self::Services,
+        Self::Pods,
+        Self::Sources,
+        Self::Log,
+        Self::Findings,
+        Self::WhatIf,
+        Self::Help,
+    ];
 
     /// Its name, as in the palette.
     pub const fn name(self) -> &'static str {
@@ -103,6 +115,8 @@ impl View {
             Self::Pods => "pods",
             Self::Sources => "sources",
             Self::Log => "log",
+            Self::Findings => "findings",
+            Self::WhatIf => "what if",
             Self::Help => "help",
         }
     }
@@ -117,7 +131,7 @@ impl View {
 
 impl Action {
     /// All actions, in the order of the palette.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 40] = [
         Self::RateUp,
         Self::RateDown,
         Self::Halve,
@@ -152,6 +166,8 @@ impl Action {
         Self::Show(View::Pods),
         Self::Show(View::Sources),
         Self::Show(View::Log),
+        Self::Show(View::Findings),
+        Self::Show(View::WhatIf),
         Self::Show(View::Help),
         Self::Suspend,
         Self::Quit,
@@ -234,6 +250,8 @@ impl Action {
             Self::Show(View::Pods) => "each pod from asked-for to gone",
             Self::Show(View::Sources) => "health and cost of what feeds us",
             Self::Show(View::Log) => "what happened, as sentences",
+            Self::Show(View::Findings) => "what needs a look, with its evidence",
+            Self::Show(View::WhatIf) => "the same load under another configuration",
             Self::Show(View::Help) => "the keys",
             Self::Quit => "leave; asks while load runs",
             Self::Interrupt => "stop now, without a question",

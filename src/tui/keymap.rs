@@ -89,6 +89,8 @@ pub const GROUPS: [(&str, &[Action]); 4] = [
             Action::Show(View::Pods),
             Action::Show(View::Sources),
             Action::Show(View::Log),
+            Action::Show(View::Findings),
+            Action::Show(View::WhatIf),
             Action::Show(View::Help),
         ],
     ),
@@ -212,7 +214,14 @@ impl Keymap {
             View::Overview => {}
             View::Services => hints.extend([hint("↑ ↓", "select"), hint("Enter", "open")]),
             View::Pods | View::Log => hints.extend([hint("↑ ↓", "scroll"), hint("/", "filter")]),
-            View::Sources | View::Help => hints.push(hint("↑ ↓", "scroll")),
+            View::Sources | View::Findings | View::Help => hints.push(hint("↑ ↓", "scroll")),
+            View::WhatIf => hints.extend([
+                hint("↑ ↓", "select"),
+                hint("+ -", "turn"),
+                hint("[ ]", "turn far"),
+                hint("u", "as it was"),
+                hint("0", "all as it was"),
+            ]),
         }
         let has_time = view == View::Overview && has_load && !is_replay;
         if matches!(view, View::Overview | View::Pods) && !has_time {
@@ -223,7 +232,7 @@ impl Keymap {
         }
         hints.extend([
             hint("s", "snapshot"),
-            hint("1-6", "views"),
+            hint("1-8", "views"),
             hint(":", "all"),
             hint("?", "help"),
             hint("q", "quit"),

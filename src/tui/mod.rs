@@ -60,6 +60,8 @@ pub fn draw_buffer(model: &Model, ui: &Ui, theme: &Theme, buffer: &mut Buffer) {
             View::Pods => views::pods::draw(&mut canvas, body, &scene),
             View::Sources => views::sources::draw(&mut canvas, body, &scene),
             View::Log => views::log::draw(&mut canvas, body, &scene),
+            View::Findings => views::findings::draw(&mut canvas, body, &scene),
+            View::WhatIf => views::whatif::draw(&mut canvas, body, &scene),
             View::Help => views::help::draw(&mut canvas, body, &scene),
         }
         if 1 < area.height {

@@ -4,6 +4,7 @@
 pub mod alone;
 pub mod chrome;
 pub mod decision;
+pub mod findings;
 pub mod happening;
 pub mod help;
 pub mod lanes;
@@ -15,6 +16,8 @@ pub mod pods;
 pub mod services;
 pub mod sources;
 pub mod start;
+pub mod waterfall;
+pub mod whatif;
 pub mod why;
 
 use crate::model::Model;
