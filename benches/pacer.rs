@@ -20,8 +20,7 @@ use rampscope::scenario::profile::Profile;
 const DUES: u32 = 100_000;
 
 fn main() {
-    let stage =
-        |secs, from, to| Stage { name: String::new(), lasts: Duration::from_secs(secs), from, to };
+    let stage = |secs, from, to| Stage::linear("", Duration::from_secs(secs), from, to);
     let profiles = [
         ("steady", Profile::fixed(10_000.0)),
         ("ramp", Profile::of(&[stage(60, 0.0, 10_000.0)])),

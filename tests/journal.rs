@@ -350,6 +350,7 @@ impl Gen {
                 lasts: random.span(),
                 from: random.f64(),
                 to: random.f64(),
+                samples: random.some(Self::f64),
             }),
             executor: self.pick(&[Executor::None, Executor::Open, Executor::Closed]),
             max_rate: self.f64_or_none(),
@@ -398,7 +399,26 @@ impl Gen {
             failure_time: self.maybe(Self::histogram),
             send_lag: self.maybe(Self::histogram),
             client_limited: self.maybe(Self::text),
+            phases: self.maybe(|random| traffic::Phases {
+                dns: random.maybe(Self::histogram),
+                connect: random.maybe(Self::histogram),
+                tls: random.maybe(Self::histogram),
+                send: random.maybe(Self::histogram),
+                wait: random.maybe(Self::histogram),
+                receive: random.maybe(Self::histogram),
+            }),
+            splits: self.some(|random| (random.text(), random.splits())).into_iter().collect(),
         }
+    }
+
+    fn splits(&mut self) -> BTreeMap<String, traffic::Split> {
+        let split = |random: &mut Self| traffic::Split {
+            succeeded: random.u64(),
+            failed: random.u64(),
+            service_time: random.maybe(Self::histogram),
+            failure_time: random.maybe(Self::histogram),
+        };
+        self.some(|random| (random.text(), split(random))).into_iter().collect()
     }
 
     fn object(&mut self, kind: u32) -> cluster::Object {

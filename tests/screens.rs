@@ -77,6 +77,7 @@ fn stages() -> Vec<PlannedStage> {
             lasts: Duration::from_secs(secs),
             from: rate,
             to: rate,
+            samples: Vec::new(),
         })
         .collect()
 }

@@ -29,6 +29,8 @@ use crate::scenario::plan::Address;
 use crate::scenario::plan::Arrivals;
 use crate::scenario::plan::Create;
 use crate::scenario::plan::Plan;
+use crate::scenario::plan::Shape;
+use crate::scenario::plan::Stage;
 use crate::sim::listen;
 use crate::sim::listen::ListenError;
 use crate::sim::listen::Ports;
@@ -41,6 +43,9 @@ use super::created::Witness;
 use super::settings::Namespace;
 use super::settings::Settings;
 use super::spec::RunSpec;
+
+/// Gaps between the samples of a planned stage.
+const SAMPLES: u32 = 120;
 
 /// What a run holds on to.
 #[derive(Debug)]
@@ -273,6 +278,14 @@ fn service(spec: &RunSpec, cluster: Option<&Cluster>) -> Option<Name> {
     planned.or_else(|| Some(Name { namespace: here, name: spec.service.clone()? }))
 }
 
+/// The amounts of a stage that does not go straight, for drawing.
+fn samples(stage: &Stage) -> Vec<f64> {
+    match stage.shape {
+        Shape::Linear => Vec::new(),
+        _ => (0..=SAMPLES).map(|i| stage.amount(stage.lasts * i / SAMPLES)).collect(),
+    }
+}
+
 fn began(spec: &RunSpec, cluster: Option<&Cluster>, service: Option<&Name>, clock: Clock) -> Began {
     let plan = spec.plan.as_ref();
     Began {
@@ -294,12 +307,13 @@ fn began(spec: &RunSpec, cluster: Option<&Cluster>, service: Option<&Name>, cloc
                     lasts: stage.lasts,
                     from: stage.from,
                     to: stage.to,
+                    samples: samples(stage),
                 })
                 .collect()
         }),
         executor: match plan.map(|plan| plan.load.arrivals) {
             None => Executor::None,
-            Some(Arrivals::Even | Arrivals::Poisson) => Executor::Open,
+            Some(Arrivals::Even | Arrivals::Poisson | Arrivals::Recorded) => Executor::Open,
             Some(Arrivals::Closed { .. }) => Executor::Closed,
         },
         max_rate: plan.map(Plan::max_rate),

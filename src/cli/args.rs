@@ -15,7 +15,9 @@ use crate::app::whatif::Change;
 use crate::app::whatif::Condition;
 use crate::scenario::Override;
 use crate::scenario::amount::Amount;
+use crate::scenario::amount::Size;
 use crate::scenario::amount::Span;
+use crate::scenario::plan::Think;
 
 /// An oscilloscope for Kubernetes autoscalers
 ///
@@ -171,12 +173,22 @@ pub(super) struct LoadArgs {
     /// How many requests
     #[arg(short = 'n', long, value_name = "COUNT")]
     pub(super) count: Option<u64>,
-    /// Random gaps between requests, as independent callers make them; needs --rate
-    #[arg(long, conflicts_with = "users", requires = "rate")]
+    /// Random gaps between requests, as independent callers make them
+    #[arg(long, conflicts_with = "users")]
     pub(super) poisson: bool,
-    /// Seed of the random gaps
+    /// How long a user thinks after an answer: 1s, 0s..2s (even) or ~1s (exponential)
+    #[arg(long, value_name = "TIME", requires = "users")]
+    pub(super) think: Option<Think>,
+    /// Recorded arrivals in place of a rate: a file of moments in seconds, one a line, or of
+    /// moments and rates as 10,400
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["users", "rate", "duration"])]
+    pub(super) trace: Option<String>,
+    /// Seed of all that is random
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
+    /// Threads that send [default: as many as the load asks for, at most one a core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(super) threads: Option<u32>,
     /// The rate (or number of users) that keys never exceed [default: five times the load]
     #[arg(long, value_name = "RATE", value_parser = parse_most)]
     pub(super) max_rate: Option<f64>,
@@ -204,6 +216,9 @@ pub(super) struct RequestArgs {
     /// The body, or @FILE to read it from a file
     #[arg(short = 'd', long, value_name = "BODY")]
     pub(super) body: Option<String>,
+    /// A body of so many random bytes, as 10KiB
+    #[arg(long, value_name = "SIZE", conflicts_with = "body")]
+    pub(super) body_size: Option<Size>,
     /// The Content-Type of the body
     #[arg(short = 'T', long, value_name = "TYPE", requires = "body")]
     pub(super) content_type: Option<String>,

@@ -87,6 +87,32 @@ pub struct PlannedStage {
     pub from: f64,
     /// The same at its end.
     pub to: f64,
+    /// The same at evenly spaced moments from its beginning to its end, where it does not go
+    /// straight; for drawing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<f64>,
+}
+
+impl PlannedStage {
+    /// Requests a second (or users) `after` so long in it.
+    pub fn amount(&self, after: Duration) -> f64 {
+        let share = (after.as_secs_f64() / self.lasts.as_secs_f64().max(1e-6)).min(1.0);
+        let straight = |from: f64, to: f64, share: f64| (to - from).mul_add(share, from);
+        let Some(n_gaps) = self.samples.len().checked_sub(1).filter(|n| 0 < *n) else {
+            return straight(self.from, self.to, share);
+        };
+        #[expect(clippy::cast_precision_loss, reason = "there are few samples")]
+        let place = share * n_gaps as f64;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "at most n_gaps"
+        )]
+        let before = (place as usize).min(n_gaps - 1);
+        #[expect(clippy::cast_precision_loss, reason = "there are few samples")]
+        let share = place - before as f64;
+        straight(self.samples[before], self.samples[before + 1], share)
+    }
 }
 
 /// A stage begins.

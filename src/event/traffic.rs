@@ -63,6 +63,42 @@ pub struct Interval {
     pub send_lag: Option<Histogram>,
     /// Why we ourselves were the bottleneck in it, if we were.
     pub client_limited: Option<String>,
+    /// What new connections took; `None` where none was opened.
+    #[serde(default)]
+    pub phases: Option<Phases>,
+    /// The same requests by what differs between them: by dimension, by choice.
+    #[serde(default)]
+    pub splits: BTreeMap<String, BTreeMap<String, Split>>,
+}
+
+/// What new connections took, each phase in its histogram; `None` where it did not occur.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Phases {
+    /// Resolving the target's name.
+    pub dns: Option<Histogram>,
+    /// From the connection's beginning until it stood.
+    pub connect: Option<Histogram>,
+    /// From then until TLS had shaken hands.
+    pub tls: Option<Histogram>,
+    /// Of its first request: from the first byte written to the last.
+    pub send: Option<Histogram>,
+    /// From then to the first byte of the answer.
+    pub wait: Option<Histogram>,
+    /// From then to the last byte of the answer.
+    pub receive: Option<Histogram>,
+}
+
+/// What became of the requests that made one choice.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Split {
+    /// Requests answered with a success.
+    pub succeeded: u64,
+    /// Requests answered otherwise, or not at all.
+    pub failed: u64,
+    /// From the first byte written to the last byte read, successes.
+    pub service_time: Option<Histogram>,
+    /// From the due time (open) or first byte written (closed) to the failure, failures.
+    pub failure_time: Option<Histogram>,
 }
 
 impl Interval {

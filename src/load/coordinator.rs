@@ -22,12 +22,13 @@ use crate::units::At;
 
 use super::control::Change;
 use super::control::Control;
+use super::request::Requests;
+use super::resolver::Resolved;
 use super::shard::Counted;
 use super::shard::Order;
 use super::tally::Pending;
 use super::tally::State;
 use super::tally::Tally;
-use super::target::Target;
 
 /// Length of an interval.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -37,8 +38,6 @@ const NOTICE: f64 = 0.002;
 const BAD_INTERVALS: u32 = 20;
 /// Events that may wait for the bus.
 const WAITING_MAX: usize = 1024;
-/// How often a name that did not resolve is asked for again.
-const RESOLVE_AGAIN: Duration = Duration::from_secs(5);
 
 /// How far the engine is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,9 +48,11 @@ pub(super) enum Life {
 }
 
 /// What is asked of the coordinator.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) enum Wish {
     Change(LoadCommand),
+    /// The addresses of a target.
+    Resolved(Resolved),
     Stop,
     Abort,
 }
@@ -70,9 +71,11 @@ pub(super) struct ShardHandle {
 #[derive(Debug)]
 pub(super) struct Parts {
     pub(super) plan: Arc<Plan>,
-    pub(super) target: Target,
+    pub(super) requests: Arc<Requests>,
     pub(super) shards: Vec<ShardHandle>,
     pub(super) wishes: mpsc::Receiver<Wish>,
+    /// Dropping it ends the resolver.
+    pub(super) resolver: mpsc::Sender<()>,
     pub(super) sender: Sender,
     pub(super) life: watch::Sender<Life>,
     pub(super) clock: Clock,
@@ -91,7 +94,8 @@ pub(super) struct Coordinator {
     stage: Option<usize>,
     closes: At,
     n_bad: u32,
-    resolve_at: Option<At>,
+    /// Targets for which the resolver has not answered yet.
+    n_unresolved: usize,
     is_plan_over: bool,
     is_stopping: bool,
     is_aborted: bool,
@@ -106,7 +110,7 @@ impl Coordinator {
             stage: None,
             closes: parts.began + INTERVAL,
             n_bad: 0,
-            resolve_at: Some(parts.began),
+            n_unresolved: parts.requests.targets.len(),
             is_plan_over: false,
             is_stopping: false,
             is_aborted: false,
@@ -117,11 +121,15 @@ impl Coordinator {
     /// Runs until all shards have ended and the last interval has been delivered.
     pub(super) fn run(mut self) {
         // A resolver can take its time; the plan's begins after it.
-        self.resolve(self.parts.clock.at());
+        while 0 < self.n_unresolved && !self.is_stopping {
+            match self.parts.wishes.recv() {
+                Ok(wish) => self.grant(wish),
+                Err(mpsc::RecvError) => self.grant(Wish::Abort),
+            }
+        }
         self.begin();
         loop {
             let now = self.parts.clock.at();
-            self.resolve(now);
             self.keep_time(now);
             if self.closes <= now {
                 let is_drained = self.close_interval();
@@ -147,7 +155,7 @@ impl Coordinator {
     fn begin(&mut self) {
         let now = self.parts.clock.at();
         self.control.begin(self.t(now));
-        self.pending = Pending::new(now);
+        self.pending.begin(now);
         self.closes = now + INTERVAL;
         self.order_course();
     }
@@ -172,6 +180,7 @@ impl Coordinator {
 
     fn grant(&mut self, wish: Wish) {
         match wish {
+            Wish::Resolved(resolved) => self.resolved(resolved),
             Wish::Change(_) if self.is_plan_over || self.is_stopping => {}
             Wish::Change(command) => {
                 let t = self.t(self.parts.clock.at()) + NOTICE;
@@ -215,20 +224,19 @@ impl Coordinator {
         }
     }
 
-    fn resolve(&mut self, now: At) {
-        if self.resolve_at.is_none_or(|at| now < at) {
-            return;
+    fn resolved(&mut self, resolved: Resolved) {
+        self.n_unresolved = self.n_unresolved.saturating_sub(1);
+        if let Some(took) = resolved.took {
+            self.pending.resolved(took);
         }
-        match self.parts.target.resolve() {
+        match resolved.addresses {
+            // An answer without addresses would only break what works.
             Ok(addresses) if !addresses.is_empty() => {
-                self.resolve_at = None;
-                self.order_all(|| Order::Addresses(addresses.clone()));
+                let target_idx = resolved.target_idx;
+                self.order_all(|| Order::Addresses(target_idx, addresses.clone()));
             }
-            Ok(_) => self.resolve_at = Some(now + RESOLVE_AGAIN),
-            Err(error) => {
-                tracing::warn!(%error, "the target's name does not resolve");
-                self.resolve_at = Some(now + RESOLVE_AGAIN);
-            }
+            Ok(_) => tracing::warn!("the target's name has no address"),
+            Err(error) => tracing::warn!(%error, "the target's name does not resolve"),
         }
     }
 
@@ -298,7 +306,7 @@ impl Coordinator {
             profile_at: self.control.profile_time_at(t).max(0.0),
             profile_waits: self.control.waits(),
         };
-        self.pending.close(now, self.parts.is_open, state)
+        self.pending.close(now, (self.parts.is_open, &self.parts.requests.slots), state)
     }
 
     /// Holds the load at the plan's lowest rate when most requests fail.
@@ -365,6 +373,7 @@ impl Coordinator {
         if 0 < rest.offered + rest.completed() + rest.dropped {
             self.parts.sender.send_blocking(Event::Traffic(Box::new(rest)));
         }
+        drop(self.parts.resolver);
         for shard in self.parts.shards {
             drop((shard.orders, shard.answers));
             let _ = shard.waker.wake();

@@ -5,6 +5,7 @@
 //! bodies are only counted.
 
 use std::fmt::Write as _;
+use std::mem::MaybeUninit;
 
 use thiserror::Error;
 
@@ -92,7 +93,7 @@ enum Chunk {
 }
 
 /// The bytes of a request.
-pub(super) fn render(request: &Request, host: &str, path: &str) -> Vec<u8> {
+pub(super) fn render(request: &Request, host: &str, path: &str, body: Option<&[u8]>) -> Vec<u8> {
     let mut head = format!("{} {path} HTTP/1.1\r\nHost: {host}\r\n", request.method);
     let has =
         |name: &str| request.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
@@ -106,7 +107,7 @@ pub(super) fn render(request: &Request, host: &str, path: &str) -> Vec<u8> {
     if !request.keep_alive {
         head.push_str("Connection: close\r\n");
     }
-    if let Some(body) = &request.body {
+    if let Some(body) = body {
         let _ = write!(head, "Content-Length: {}\r\n", body.len());
     }
     for (name, value) in &request.headers {
@@ -114,8 +115,8 @@ pub(super) fn render(request: &Request, host: &str, path: &str) -> Vec<u8> {
     }
     head.push_str("\r\n");
     let mut bytes = head.into_bytes();
-    if let Some(body) = &request.body {
-        bytes.extend_from_slice(body.as_bytes());
+    if let Some(body) = body {
+        bytes.extend_from_slice(body);
     }
     bytes
 }
@@ -204,10 +205,15 @@ impl Parser {
 
     /// The length of the head, once it is whole; then the state says how the body comes.
     fn parse_head(&mut self, bytes: &[u8]) -> Result<Option<usize>, Garbage> {
-        let mut lines = [httparse::EMPTY_HEADER; LINES_MAX];
-        let mut answer = httparse::Response::new(&mut lines);
-        let httparse::Status::Complete(n_head) = answer.parse(bytes).map_err(|_| Garbage::Head)?
-        else {
+        // Room that nobody clears: that would cost more than the parsing.
+        let mut lines = [const { MaybeUninit::uninit() }; LINES_MAX];
+        let mut answer = httparse::Response::new(&mut []);
+        let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+            &mut answer,
+            bytes,
+            &mut lines,
+        );
+        let httparse::Status::Complete(n_head) = parsed.map_err(|_| Garbage::Head)? else {
             return Ok(None);
         };
         let status = answer.code.ok_or(Garbage::Head)?;

@@ -10,14 +10,19 @@ mod coordinator;
 mod failure;
 mod http1;
 mod pacer;
+mod pool;
+mod request;
+mod resolver;
 mod shard;
 mod tally;
 mod target;
 #[cfg(test)]
 mod tests;
+mod users;
 mod wire;
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc;
@@ -33,9 +38,9 @@ use crate::event::command::LoadCommand;
 use crate::event::run::Found;
 use crate::scenario::plan;
 use crate::scenario::plan::Plan;
+use crate::scenario::profile::Profile;
 
 use arrivals::Arrivals;
-use arrivals::Users;
 use coordinator::Coordinator;
 use coordinator::Life;
 use coordinator::Parts;
@@ -43,13 +48,17 @@ use coordinator::ShardHandle;
 use coordinator::Wish;
 use pacer::Course;
 use pacer::Pacer;
+use request::Requests;
 use shard::Shard;
 use shard::ShardSpec;
 use tally::Tally;
-use target::Target;
+use users::Users;
+use users::UsersSpec;
 
-/// Rate above which a second thread is worth its cost.
+/// Rate above which another thread is worth its cost.
 const RATE_OF_ONE_SHARD: f64 = 30_000.0;
+/// Users for which another thread is worth its cost.
+const USERS_OF_ONE_SHARD: f64 = 128.0;
 /// Wishes that may wait for the coordinator.
 const WISHES: usize = 64;
 /// Orders that may wait for a shard.
@@ -59,7 +68,7 @@ const ORDERS: usize = 256;
 #[derive(Debug, Clone)]
 pub struct EngineSpec {
     plan: Arc<Plan>,
-    target: Target,
+    requests: Arc<Requests>,
     clock: Clock,
 }
 
@@ -81,6 +90,14 @@ pub enum EngineError {
         /// What is wrong.
         why: String,
     },
+    /// A body could not be read.
+    #[error("the body {} cannot be read", path.display())]
+    Body {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The operating system refused a thread or a descriptor.
     #[error("the operating system refused what the load engine needs")]
     System(#[from] io::Error),
@@ -92,19 +109,25 @@ pub enum EngineError {
 // === impl EngineSpec ===
 
 impl EngineSpec {
-    /// Takes the address apart; nothing is resolved or connected yet.
+    /// Takes the address apart and renders the requests; nothing is resolved or connected yet.
     pub fn new(plan: Plan, found: &Found, clock: Clock) -> Result<Self, EngineError> {
-        let target = Target::new(&plan, found)?;
-        Ok(Self { plan: Arc::new(plan), target, clock })
+        let requests = Arc::new(Requests::new(&plan, found)?);
+        Ok(Self { plan: Arc::new(plan), requests, clock })
     }
 
     fn n_shards(&self) -> usize {
+        if let Some(threads) = self.plan.target.threads {
+            return usize::try_from(threads).unwrap_or(1).max(1);
+        }
         let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let is_fast = match self.plan.load.arrivals {
-            plan::Arrivals::Closed { .. } => false,
-            plan::Arrivals::Even | plan::Arrivals::Poisson => RATE_OF_ONE_SHARD < self.plan.peak(),
+        let n_wanted = match self.plan.load.arrivals {
+            plan::Arrivals::Closed { .. } => self.plan.peak() / USERS_OF_ONE_SHARD,
+            _ => self.plan.peak() / RATE_OF_ONE_SHARD,
         };
-        if is_fast { n_cores.min(2) } else { 1 }
+        // More threads than work only wake each other up.
+        #[expect(clippy::cast_precision_loss, reason = "cores are few")]
+        let is_enough = |n: &usize| n_wanted <= *n as f64;
+        (1..n_cores).find(is_enough).unwrap_or(n_cores)
     }
 }
 
@@ -120,15 +143,21 @@ impl Engine {
         let left = spec.plan.load.max_requests.map(|max| Arc::new(AtomicU64::new(max)));
         let mut shards = Vec::with_capacity(n_shards);
         for shard_idx in 0..n_shards {
-            let arrivals = arrivals(&spec.plan, (shard_idx, n_shards), left.as_ref());
+            let arrivals = arrivals(&spec, (shard_idx, n_shards), left.as_ref());
             shards.push(start_shard(&spec, began, arrivals, (shard_idx, n_shards))?);
         }
         let is_open = !matches!(spec.plan.load.arrivals, plan::Arrivals::Closed { .. });
+        let (resolver, stop) = mpsc::channel();
+        let (asks, requests) = (wish.clone(), Arc::clone(&spec.requests));
+        std::thread::Builder::new()
+            .name("load-dns".to_owned())
+            .spawn(move || resolver::run(&requests, &asks, &stop))?;
         let parts = Parts {
             plan: spec.plan,
-            target: spec.target,
+            requests: spec.requests,
             shards,
             wishes,
+            resolver,
             sender,
             life: tell,
             clock: spec.clock,
@@ -176,24 +205,37 @@ impl Engine {
 }
 
 fn arrivals(
-    plan: &Plan,
+    spec: &EngineSpec,
     (shard, n_shards): (usize, usize),
     left: Option<&Arc<AtomicU64>>,
 ) -> Arrivals {
     // The coordinator begins, once it knows where to send.
     let course = Course::silence();
     let part = (shard as u64, n_shards as u64);
-    let limit = plan.load.max_requests;
-    let pacer = match plan.load.arrivals {
+    let load = &spec.plan.load;
+    let limit = load.max_requests;
+    let requests = Arc::clone(&spec.requests);
+    let pacer = match load.arrivals {
         plan::Arrivals::Even => Pacer::even(course, part, limit),
-        plan::Arrivals::Poisson => Pacer::poisson(course, plan.load.seed, part, limit),
-        plan::Arrivals::Closed { think } => {
+        plan::Arrivals::Poisson => Pacer::poisson(course, load.seed, part, limit),
+        plan::Arrivals::Recorded => {
+            let times = load.trace.as_ref().map_or(&[][..], |trace| &trace.times);
+            let profile = Profile::of(&load.stages);
+            Pacer::recorded(course, (times, &profile), part, limit)
+        }
+        plan::Arrivals::Closed { think, batch } => {
             let part = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-            let part = (part(shard), part(n_shards));
-            return Arrivals::Closed(Users::new(course, think, part, left.cloned()));
+            return Arrivals::Closed(Box::new(Users::new(UsersSpec {
+                think,
+                batch,
+                seed: load.seed,
+                shard: (part(shard), part(n_shards)),
+                requests,
+                left: left.cloned(),
+            })));
         }
     };
-    Arrivals::Open { pacer: Box::new(pacer), is_stopped: false }
+    Arrivals::Open { pacer: Box::new(pacer), requests, is_stopped: false }
 }
 
 fn start_shard(
@@ -206,12 +248,13 @@ fn start_shard(
     let waker = Waker::new(poll.registry(), shard::WAKER)?;
     let (order, orders) = mpsc::sync_channel(ORDERS);
     let (answer, answers) = mpsc::sync_channel(1);
-    let tally = || Tally::new().map(Box::new).ok_or(EngineError::Histogram);
+    let n_splits = spec.requests.slots.len();
+    let tally = || Tally::new(n_splits).map(Box::new).ok_or(EngineError::Histogram);
     // The first shards have one more where it does not divide.
     let share = |all: u32| (all as usize + n_shards - 1 - shard_idx) / n_shards;
     let plan = &spec.plan;
     let shard_spec = ShardSpec {
-        target: spec.target.clone(),
+        requests: Arc::clone(&spec.requests),
         arrivals,
         max_connections: share(plan.target.connections).max(1),
         max_in_flight: share(plan.target.max_in_flight).max(1),

@@ -5,6 +5,9 @@
 //! and leaves the points alone, so nothing is lost or doubled; shards take every n-th point of the
 //! same sequence, so their arrivals add up to the whole.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+
 use rand::Rng as _;
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
@@ -27,6 +30,8 @@ pub(super) struct Course {
 enum Points {
     Even,
     Poisson(Box<SmallRng>),
+    /// Where the integral of the recorded profile stood at each moment.
+    Recorded(Arc<[f64]>),
 }
 
 /// Gives one due time after the other.
@@ -35,9 +40,14 @@ pub(super) struct Pacer {
     course: Course,
     /// The integral until the course began.
     area_before: f64,
+    /// What follows it, in order. A change is told a little before its moment, and what is due
+    /// until then is due as it was.
+    changes: VecDeque<Course>,
     points: Points,
     /// The next point of the common sequence, and its number.
     next: (f64, u64),
+    /// When it is due, as the rate stands.
+    due: Option<f64>,
     /// This shard takes the points of which the number is `shard` modulo `n_shards`.
     shard: u64,
     n_shards: u64,
@@ -87,6 +97,20 @@ impl Pacer {
         Self::new(course, Points::Poisson(rng), (shard, n_shards), limit)
     }
 
+    /// Arrivals at recorded moments, in seconds since the profile began. A change of rate stretches
+    /// or presses what is left of them.
+    pub(super) fn recorded(
+        course: Course,
+        (moments, profile): (&[f64], &Profile),
+        (shard, n_shards): (u64, u64),
+        limit: Option<u64>,
+    ) -> Self {
+        let points = moments.iter().map(|moment| profile.integral(*moment)).collect();
+        // The record is over where it ends.
+        let limit = limit.unwrap_or(u64::MAX).min(moments.len() as u64);
+        Self::new(course, Points::Recorded(points), (shard, n_shards), Some(limit))
+    }
+
     fn new(
         course: Course,
         mut points: Points,
@@ -96,17 +120,44 @@ impl Pacer {
         let first = match &mut points {
             Points::Even => 0.0,
             Points::Poisson(rng) => exponential(rng),
+            Points::Recorded(points) => points.first().copied().unwrap_or(0.0),
         };
         let limit = limit.unwrap_or(u64::MAX);
-        let mut pacer =
-            Self { course, area_before: 0.0, points, next: (first, 0), shard, n_shards, limit };
+        let (next, changes) = ((first, 0), VecDeque::new());
+        let mut pacer = Self {
+            course,
+            area_before: 0.0,
+            changes,
+            points,
+            next,
+            due: None,
+            shard,
+            n_shards,
+            limit,
+        };
         pacer.skip_to_mine();
         pacer
     }
 
     /// When the next request is due, in seconds since the load began; `None` if none ever is, as
     /// the rate stands.
-    pub(super) fn due(&self) -> Option<f64> {
+    pub(super) const fn due(&self) -> Option<f64> {
+        self.due
+    }
+
+    /// Reckons the next due time, after the changes that come before it.
+    fn reckon(&mut self) {
+        self.due = self.due_by_course();
+        while self.changes.front().is_some_and(|it| self.due.is_none_or(|due| it.since <= due))
+            && let Some(change) = self.changes.pop_front()
+        {
+            self.area_before += self.course.area(change.since);
+            self.course = change;
+            self.due = self.due_by_course();
+        }
+    }
+
+    fn due_by_course(&self) -> Option<f64> {
         let (point, number) = self.next;
         if self.limit <= number {
             return None;
@@ -117,16 +168,18 @@ impl Pacer {
         Some(profile_time - self.course.offset + self.course.since)
     }
 
-    /// Takes the next request, whatever the time is.
-    pub(super) fn take(&mut self) {
+    /// Takes the next request, whatever the time is; its number among those of all shards.
+    pub(super) fn take(&mut self) -> u64 {
+        let number = self.next.1;
         self.advance();
         self.skip_to_mine();
+        number
     }
 
     /// Bends the curve from the course's beginning on.
     pub(super) fn change(&mut self, course: Course) {
-        self.area_before += self.course.area(course.since);
-        self.course = course;
+        self.changes.push_back(course);
+        self.reckon();
     }
 
     /// Whether the last request has been taken.
@@ -135,17 +188,23 @@ impl Pacer {
     }
 
     fn advance(&mut self) {
-        self.next.0 += match &mut self.points {
-            Points::Even => 1.0,
-            Points::Poisson(rng) => exponential(rng),
+        let (point, number) = &mut self.next;
+        *number += 1;
+        *point = match &mut self.points {
+            Points::Even => *point + 1.0,
+            Points::Poisson(rng) => *point + exponential(rng),
+            Points::Recorded(points) => {
+                let recorded = usize::try_from(*number).ok().and_then(|idx| points.get(idx));
+                recorded.copied().unwrap_or(*point + 1.0)
+            }
         };
-        self.next.1 += 1;
     }
 
     fn skip_to_mine(&mut self) {
         while self.next.1 % self.n_shards != self.shard {
             self.advance();
         }
+        self.reckon();
     }
 }
 
@@ -162,6 +221,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::scenario::plan::Shape;
     use crate::scenario::plan::Stage;
 
     fn course(since: f64, rate: f64) -> Course {
@@ -191,6 +251,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_due_before_a_change_is_due_as_it_was() {
+        let mut pacer = Pacer::even(course(0.0, 1000.0), (0, 1), None);
+        assert_eq!(until(&mut pacer, 0.0995).len(), 100);
+        // Nobody looked for a while: a thousand are late, and the change is later still.
+        pacer.change(course(1.0995, 1.0));
+        pacer.change(course(2.0, 0.0));
+        let dues = until(&mut pacer, 9.0);
+        // Half of the last one was over when the rate fell to one a second.
+        assert_eq!(dues.len(), 1001);
+        for (due, expected) in dues[999..].iter().zip([1.099, 1.5995]) {
+            assert!((due - expected).abs() < 1e-9, "{due}, not {expected}");
+        }
+    }
+
+    #[test]
     fn a_limit_is_kept_by_all_shards_together() {
         let n: usize = (0..3)
             .map(|shard| {
@@ -198,6 +273,31 @@ mod tests {
             })
             .sum();
         assert_eq!(n, 10);
+    }
+
+    #[test]
+    fn recorded_moments_are_due_exactly_and_bend_with_the_rate() {
+        let moments = [0.25, 0.25, 0.75, 2.5, 2.75];
+        let levels = vec![3.0, 0.0, 2.0];
+        let shape = Shape::Levels { levels, each: Duration::from_secs(1) };
+        let stage = Stage { shape, ..Stage::linear("", Duration::from_secs(3), 3.0, 2.0) };
+        let profile = Profile::of(&[stage]);
+        let make = |since| Course { since, profile: profile.clone(), offset: 0.0 };
+        let mut pacer = Pacer::recorded(Course::silence(), (&moments, &profile), (0, 1), None);
+        pacer.change(make(1.0));
+        let dues = until(&mut pacer, 9.0);
+        assert_eq!(dues.len(), moments.len());
+        for (due, moment) in dues.iter().zip(moments) {
+            assert!((due - moment - 1.0).abs() < 1e-9, "{due} for {moment}");
+        }
+        let mut pacer = Pacer::recorded(make(0.0), (&moments, &profile), (0, 1), None);
+        assert_eq!(until(&mut pacer, 1.0).len(), 3);
+        pacer.change(course(1.0, 4.0));
+        let dues = until(&mut pacer, 2.0);
+        // The second half of a second at 2/s is a quarter of one at 4/s.
+        let expected = [1.25, 1.375];
+        assert_eq!(dues.len(), expected.len(), "{dues:?}");
+        assert!(dues.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-9), "{dues:?}");
     }
 
     #[test]
@@ -244,12 +344,7 @@ mod tests {
 
         #[test]
         fn shards_add_up_to_the_whole(n_shards in 1..5u64, is_poisson in any::<bool>()) {
-            let stage = Stage {
-                name: String::new(),
-                lasts: Duration::from_secs(3),
-                from: 10.0,
-                to: 90.0,
-            };
+            let stage = Stage::linear("", Duration::from_secs(3), 10.0, 90.0);
             let ramp = Course { since: 0.0, profile: Profile::of(&[stage]), offset: 0.0 };
             let make = |shard, n| if is_poisson {
                 Pacer::poisson(ramp.clone(), 5, (shard, n), None)

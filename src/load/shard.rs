@@ -3,11 +3,11 @@
 //! Everything it needs is its own, so that no request waits for a lock. It sleeps in one place,
 //! the poll, and wakes for a socket, for the timer or for the coordinator.
 
-use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd as _;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 use std::time::Instant;
@@ -27,13 +27,16 @@ use rustix::time::Timespec;
 use crate::clock;
 
 use super::arrivals::Arrivals;
+use super::arrivals::Due;
 use super::failure::Failure;
 use super::http1::Parser;
 use super::http1::Progress;
 use super::pacer::Course;
+use super::pool::Job;
+use super::pool::Pool;
+use super::request::Requests;
 use super::tally::Tally;
 use super::tally::record;
-use super::target::Target;
 use super::wire::Wire;
 
 const TIMER: Token = Token(usize::MAX);
@@ -43,8 +46,8 @@ pub(super) const WAKER: Token = Token(usize::MAX - 1);
 const BATCH: usize = 256;
 /// How often deadlines are looked at, and users counted anew.
 const HOUSEKEEPING: Duration = Duration::from_millis(20);
-/// Waits between attempts to connect after failures: the first, and the longest.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+/// A user whose request hit the in-flight cap tries again after so long, in nanoseconds.
+const DROPPED_REST: u64 = 10_000_000;
 /// The buffer that answers are read into.
 const BUFFER: usize = 64 * 1024;
 
@@ -53,8 +56,8 @@ const BUFFER: usize = 64 * 1024;
 pub(super) enum Order {
     /// The rate from a moment on.
     Course(Course),
-    /// The addresses of the target.
-    Addresses(Vec<SocketAddr>),
+    /// The addresses of a target.
+    Addresses(usize, Vec<SocketAddr>),
     /// Give back what was counted, and count in this.
     Collect(Box<Tally>),
     /// No new request.
@@ -74,27 +77,15 @@ pub(super) struct Counted {
 /// What a shard is made of.
 #[derive(Debug)]
 pub(super) struct ShardSpec {
-    pub(super) target: Target,
+    pub(super) requests: Arc<Requests>,
     pub(super) arrivals: Arrivals,
+    /// To each target.
     pub(super) max_connections: usize,
     pub(super) max_in_flight: usize,
     pub(super) timeout: Duration,
     pub(super) method: String,
     /// The load's beginning.
     pub(super) origin: Instant,
-}
-
-/// A request on its way.
-#[derive(Debug, Clone, Copy)]
-struct Job {
-    /// When it was due; in a closed loop, when its user was ready. Nanoseconds since the origin.
-    due: u64,
-    /// When its first byte was written.
-    started: u64,
-    /// The user who waits for it, in a closed loop.
-    user: u32,
-    /// Whether it was written once before, on a connection that the server had just closed.
-    is_retried: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,12 +99,28 @@ enum Phase {
 #[derive(Debug)]
 struct Connection {
     wire: Wire,
+    target_idx: usize,
+    address: SocketAddr,
+    /// Whether the name does not resolve to the address any more.
+    is_stray: bool,
     phase: Phase,
     parser: Parser,
     job: Option<Job>,
     n_written: usize,
     n_served: u64,
+    times: Times,
+}
+
+/// What a new connection took, in nanoseconds since the origin; 0 is not yet.
+#[derive(Debug, Clone, Copy, Default)]
+struct Times {
     opened: u64,
+    connected: u64,
+    secured: u64,
+    /// The last byte of the first request.
+    written: u64,
+    /// The first byte of the first answer.
+    first_byte: u64,
 }
 
 /// One thread of the engine.
@@ -125,20 +132,14 @@ pub(super) struct Shard {
     armed: u64,
     orders: mpsc::Receiver<Order>,
     answers: mpsc::SyncSender<Counted>,
-    addresses: Vec<SocketAddr>,
-    next_address: usize,
     connections: Vec<Option<Connection>>,
     free: Vec<usize>,
-    n_open: usize,
-    n_opening: usize,
-    idle: Vec<usize>,
-    waiting: VecDeque<Job>,
+    /// One for each target.
+    pools: Vec<Pool>,
     n_busy: usize,
+    n_waiting: usize,
     tally: Box<Tally>,
     buffer: Vec<u8>,
-    backoff: Duration,
-    backoff_until: u64,
-    last_failure: Failure,
     housekept: u64,
     is_stopped: bool,
 }
@@ -158,27 +159,21 @@ impl Shard {
         )?;
         let fd = timer.as_raw_fd();
         poll.registry().register(&mut SourceFd(&fd), TIMER, Interest::READABLE)?;
+        let pool = |_| Pool::new(spec.max_connections, spec.max_in_flight);
         Ok(Self {
-            waiting: VecDeque::with_capacity(spec.max_in_flight.min(1 << 16)),
+            pools: spec.requests.targets.iter().map(pool).collect(),
             spec,
             poll,
             timer,
             armed: u64::MAX,
             orders,
             answers,
-            addresses: Vec::new(),
-            next_address: 0,
             connections: Vec::new(),
             free: Vec::new(),
-            n_open: 0,
-            n_opening: 0,
-            idle: Vec::new(),
             n_busy: 0,
+            n_waiting: 0,
             tally,
             buffer: vec![0; BUFFER],
-            backoff: BACKOFF.0,
-            backoff_until: 0,
-            last_failure: Failure::Dns,
             housekept: 0,
             is_stopped: false,
         })
@@ -220,12 +215,11 @@ impl Shard {
     }
 
     fn now(&self) -> u64 {
-        let now = clock::monotonic().saturating_duration_since(self.spec.origin);
-        u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
+        nanos_since(self.spec.origin)
     }
 
     fn n_in_flight(&self) -> usize {
-        self.n_busy + self.waiting.len()
+        self.n_busy + self.n_waiting
     }
 
     /// Whether to go on.
@@ -233,8 +227,12 @@ impl Shard {
         loop {
             match self.orders.try_recv() {
                 Ok(Order::Course(course)) => self.spec.arrivals.change(course),
-                Ok(Order::Addresses(addresses)) => self.addresses = addresses,
+                Ok(Order::Addresses(target_idx, addresses)) => {
+                    self.resolved(target_idx, addresses);
+                }
                 Ok(Order::Collect(mut tally)) => {
+                    // What is due by the clock is offered, whether or not there was time for it.
+                    self.catch_up();
                     let in_flight = self.n_in_flight() as u64;
                     self.tally.in_flight = in_flight;
                     tally.clear(in_flight);
@@ -247,6 +245,7 @@ impl Shard {
                     }
                 }
                 Ok(Order::Stop) => {
+                    self.catch_up();
                     self.is_stopped = true;
                     self.spec.arrivals.stop();
                 }
@@ -278,66 +277,139 @@ impl Shard {
     fn give_up(&mut self) {
         self.is_stopped = true;
         self.spec.arrivals.stop();
-        while let Some(job) = self.waiting.pop_front() {
-            self.fail(job, Failure::Aborted);
+        for target_idx in 0..self.pools.len() {
+            self.fail_waiting(target_idx, Failure::Aborted);
         }
         for connection_idx in 0..self.connections.len() {
             self.close(connection_idx, Some(Failure::Aborted));
         }
     }
 
-    /// Issues what is due. Whether more is due than was issued.
-    fn issue(&mut self, now: u64) -> bool {
-        for _ in 0..BATCH {
-            let Some((due, user)) = self.spec.arrivals.take(now) else { return false };
-            self.tally.offered += 1;
-            if self.spec.max_in_flight <= self.n_in_flight() {
-                self.tally.dropped += 1;
-                self.spec.arrivals.over(user, now);
-                continue;
+    /// New addresses of a target. A connection to one that is gone ends with its request.
+    fn resolved(&mut self, target_idx: usize, addresses: Vec<SocketAddr>) {
+        let mut idle = Vec::new();
+        for (connection, connection_idx) in self.connections.iter_mut().zip(0..) {
+            let Some(connection) = connection else { continue };
+            if connection.target_idx == target_idx {
+                connection.is_stray = !addresses.contains(&connection.address);
+                if connection.is_stray && connection.phase == Phase::Idle {
+                    idle.push(connection_idx);
+                }
             }
-            let job = Job { due, started: 0, user, is_retried: false };
-            self.dispatch(job);
+        }
+        for connection_idx in idle {
+            self.close(connection_idx, None);
+        }
+        if let Some(pool) = self.pools.get_mut(target_idx) {
+            pool.resolved(addresses);
+        }
+    }
+
+    /// Issues what is due. Whether more is due than was issued.
+    fn issue(&mut self, mut now: u64) -> bool {
+        for _ in 0..BATCH {
+            let Some(due) = self.spec.arrivals.take(now) else { return false };
+            if self.offered(due, now) {
+                let job = Job { due, started: 0, is_retried: false };
+                now = self.dispatch(job, now);
+            }
             let in_flight = self.n_in_flight() as u64;
             self.tally.in_flight_max = self.tally.in_flight_max.max(in_flight);
         }
         self.spec.arrivals.is_due(self.now())
     }
 
-    fn dispatch(&mut self, job: Job) {
-        if let Some(connection_idx) = self.idle.pop() {
-            self.start(connection_idx, job);
+    /// Counts all that is due, and lets it wait.
+    fn catch_up(&mut self) {
+        if !self.spec.arrivals.has_due_times() {
             return;
         }
-        self.waiting.push_back(job);
-        self.open_more();
+        let now = self.now();
+        while let Some(due) = self.spec.arrivals.take(now) {
+            if self.offered(due, now) {
+                self.wait(Job { due, started: 0, is_retried: false });
+            }
+        }
+        let in_flight = self.n_in_flight() as u64;
+        self.tally.in_flight_max = self.tally.in_flight_max.max(in_flight);
+        for target_idx in 0..self.pools.len() {
+            self.serve_waiting(target_idx);
+        }
+    }
+
+    /// Counts a request that is due; whether it may leave.
+    fn offered(&mut self, due: Due, now: u64) -> bool {
+        self.tally.offered += 1;
+        let may_leave = self.n_in_flight() < self.spec.max_in_flight;
+        if !may_leave {
+            self.tally.dropped += 1;
+            self.spec.arrivals.over(due, now + DROPPED_REST);
+        }
+        may_leave
+    }
+
+    fn target_of(&self, due: Due) -> usize {
+        self.spec.requests.variant(due.variant).target_idx
+    }
+
+    /// Gives the request to a connection, or lets it wait for one. What time it is then.
+    fn dispatch(&mut self, job: Job, now: u64) -> u64 {
+        let target_idx = self.target_of(job.due);
+        if let Some(connection_idx) = self.pools[target_idx].idle.pop() {
+            return self.start(connection_idx, job, now);
+        }
+        self.wait(job);
+        self.open_more(target_idx);
+        self.now()
+    }
+
+    fn wait(&mut self, job: Job) {
+        let target_idx = self.target_of(job.due);
+        self.n_waiting += 1;
+        self.pools[target_idx].waiting.push_back(job);
+    }
+
+    fn next_waiting(&mut self, target_idx: usize) -> Option<Job> {
+        let job = self.pools[target_idx].waiting.pop_front()?;
+        self.n_waiting -= 1;
+        Some(job)
+    }
+
+    /// Idle connections take what waits; more are opened for the rest.
+    fn serve_waiting(&mut self, target_idx: usize) {
+        while !self.pools[target_idx].waiting.is_empty() {
+            let Some(connection_idx) = self.pools[target_idx].idle.pop() else { break };
+            if let Some(job) = self.next_waiting(target_idx) {
+                let now = self.now();
+                self.start(connection_idx, job, now);
+            }
+        }
+        self.open_more(target_idx);
     }
 
     /// Opens connections for those who wait, as far as is allowed.
-    fn open_more(&mut self) {
-        while self.n_opening < self.waiting.len() && self.n_open < self.spec.max_connections {
-            if self.now() < self.backoff_until {
+    fn open_more(&mut self, target_idx: usize) {
+        while self.pools[target_idx].wants_more() {
+            let now = self.now();
+            let pool = &self.pools[target_idx];
+            if pool.rests(now) {
                 // Nobody answers: what waits has nothing to wait for.
-                if self.n_open == 0 {
-                    self.fail_waiting(self.last_failure);
+                if pool.n_open == 0 {
+                    self.fail_waiting(target_idx, pool.last_failure);
                 }
                 return;
             }
-            if let Err(failure) = self.open() {
-                self.connect_failed(failure);
+            if let Err(failure) = self.open(target_idx) {
+                self.connect_failed(target_idx, failure);
             }
         }
     }
 
-    fn open(&mut self) -> Result<(), Failure> {
-        let n_addresses = self.addresses.len();
-        if n_addresses == 0 {
-            return Err(Failure::Dns);
-        }
-        let address = self.addresses[self.next_address % n_addresses];
-        self.next_address = self.next_address.wrapping_add(1);
-        let mut wire = Wire::connect(address, self.spec.target.tls.as_ref())
-            .map_err(|error| Failure::of_io(&error))?;
+    fn open(&mut self, target_idx: usize) -> Result<(), Failure> {
+        let opened = self.now();
+        let address = self.pools[target_idx].next_address().ok_or(Failure::Dns)?;
+        let tls = self.spec.requests.targets[target_idx].tls.as_ref();
+        let mut wire = Wire::connect(address, tls).map_err(|error| Failure::of_io(&error))?;
         let connection_idx = self.free.pop().unwrap_or_else(|| {
             self.connections.push(None);
             self.connections.len() - 1
@@ -350,89 +422,109 @@ impl Shard {
         }
         self.connections[connection_idx] = Some(Connection {
             wire,
+            target_idx,
+            address,
+            is_stray: false,
             phase: Phase::Connecting,
             parser: Parser::new(&self.spec.method),
             job: None,
             n_written: 0,
             n_served: 0,
-            opened: self.now(),
+            times: Times { opened, ..Times::default() },
         });
-        self.n_open += 1;
-        self.n_opening += 1;
+        let pool = &mut self.pools[target_idx];
+        pool.n_open += 1;
+        pool.n_opening += 1;
         Ok(())
     }
 
-    fn connect_failed(&mut self, failure: Failure) {
-        self.last_failure = failure;
+    fn connect_failed(&mut self, target_idx: usize, failure: Failure) {
         let now = self.now();
-        // Those that were begun together count as one attempt.
-        if self.backoff_until <= now {
-            self.backoff_until = now + u64::try_from(self.backoff.as_nanos()).unwrap_or(0);
-            self.backoff = (self.backoff * 2).min(BACKOFF.1);
-        }
+        let pool = &mut self.pools[target_idx];
+        pool.failed(failure, now);
         // Who waits for a connection that is there is served by it later.
-        if self.n_open == 0 {
-            self.fail_waiting(failure);
+        if pool.n_open == 0 {
+            self.fail_waiting(target_idx, failure);
         }
     }
 
-    fn fail_waiting(&mut self, failure: Failure) {
-        while let Some(job) = self.waiting.pop_front() {
-            self.fail(job, failure);
+    fn fail_waiting(&mut self, target_idx: usize, failure: Failure) {
+        // A user may come back at once: only those who wait now fail.
+        for _ in 0..self.pools[target_idx].waiting.len() {
+            if let Some(job) = self.next_waiting(target_idx) {
+                self.fail(job, failure);
+            }
         }
     }
 
     fn fail(&mut self, job: Job, failure: Failure) {
         let now = self.now();
+        let took = now.saturating_sub(job.due.at);
         self.tally.failure(failure);
-        record(&mut self.tally.failure_time, now.saturating_sub(job.due));
-        let rest = if job.started == 0 { self.backoff } else { Duration::ZERO };
+        record(&mut self.tally.failure_time, took);
+        for slot in self.spec.requests.slots_of(job.due.variant) {
+            self.tally.splits[slot].failed(took);
+        }
+        let target_idx = self.target_of(job.due);
+        let rest = if job.started == 0 { self.pools[target_idx].backoff() } else { Duration::ZERO };
         let rest = u64::try_from(rest.as_nanos()).unwrap_or(0);
-        self.spec.arrivals.over(job.user, now + rest);
+        self.spec.arrivals.over(job.due, now + rest);
     }
 
-    fn start(&mut self, connection_idx: usize, mut job: Job) {
-        let started = self.now();
+    /// Writes a request on a connection that has none. What time it is then.
+    fn start(&mut self, connection_idx: usize, mut job: Job, now: u64) -> u64 {
         let Some(Some(connection)) = self.connections.get_mut(connection_idx) else {
-            self.waiting.push_front(job);
-            return;
+            self.wait(job);
+            return now;
         };
-        job.started = started;
+        job.started = now;
         connection.job = Some(job);
         connection.phase = Phase::Busy;
         connection.n_written = 0;
         connection.parser.reset();
         self.n_busy += 1;
-        self.write(connection_idx);
+        self.write(connection_idx)
     }
 
-    fn write(&mut self, connection_idx: usize) {
-        let Some(Some(connection)) = self.connections.get_mut(connection_idx) else { return };
-        let request = &self.spec.target.request;
-        while connection.n_written < request.len() {
-            match connection.wire.write(&request[connection.n_written..]) {
+    /// Writes on. What time it is then.
+    fn write(&mut self, connection_idx: usize) -> u64 {
+        let origin = self.spec.origin;
+        let Some(Some(connection)) = self.connections.get_mut(connection_idx) else {
+            return self.now();
+        };
+        let Some(job) = connection.job else { return self.now() };
+        let variant = self.spec.requests.variant(job.due.variant);
+        let mut wrote = None;
+        while connection.n_written < variant.len() {
+            match connection.wire.write(variant.after(connection.n_written)) {
                 Ok(n) => {
                     let is_first = connection.n_written == 0;
                     connection.n_written += n;
                     self.tally.bytes_sent += n as u64;
-                    if let Some(job) = connection.job.filter(|job| is_first && !job.is_retried) {
+                    let now = nanos_since(origin);
+                    wrote = Some(now);
+                    if is_first && !job.is_retried {
                         self.tally.sent += 1;
                         if self.spec.arrivals.has_due_times() {
-                            let wrote =
-                                clock::monotonic().saturating_duration_since(self.spec.origin);
-                            let wrote = u64::try_from(wrote.as_nanos()).unwrap_or(u64::MAX);
-                            record(&mut self.tally.send_lag, wrote.saturating_sub(job.due));
+                            record(&mut self.tally.send_lag, now.saturating_sub(job.due.at));
                         }
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return wrote.unwrap_or_else(|| self.now());
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     self.close(connection_idx, Some(Failure::of_io(&error)));
-                    return;
+                    return self.now();
                 }
             }
         }
+        let now = wrote.unwrap_or_else(|| nanos_since(origin));
+        if connection.n_served == 0 {
+            connection.times.written = now;
+        }
+        now
     }
 
     fn ready(&mut self, event: &Event) {
@@ -444,6 +536,7 @@ impl Shard {
                 None => {}
                 Some(Ok(())) => {
                     connection.phase = Phase::Handshaking;
+                    connection.times.connected = nanos_since(self.spec.origin);
                     self.shake_hands(connection_idx);
                 }
                 Some(Err(error)) => self.refuse(connection_idx, &error),
@@ -451,10 +544,10 @@ impl Shard {
             Phase::Handshaking => self.shake_hands(connection_idx),
             Phase::Idle => self.read(connection_idx, is_ending),
             Phase::Busy => {
-                if event.is_writable()
-                    && connection.wire.flush().is_ok()
-                    && connection.n_written < self.spec.target.request.len()
-                {
+                let is_whole = connection.job.is_none_or(|job| {
+                    connection.n_written == self.spec.requests.variant(job.due.variant).len()
+                });
+                if event.is_writable() && connection.wire.flush().is_ok() && !is_whole {
                     self.write(connection_idx);
                 }
                 if event.is_readable() || is_ending {
@@ -465,8 +558,10 @@ impl Shard {
     }
 
     fn refuse(&mut self, connection_idx: usize, error: &io::Error) {
+        let Some(Some(connection)) = self.connections.get(connection_idx) else { return };
+        let target_idx = connection.target_idx;
         self.close(connection_idx, None);
-        self.connect_failed(Failure::of_io(error));
+        self.connect_failed(target_idx, Failure::of_io(error));
     }
 
     fn shake_hands(&mut self, connection_idx: usize) {
@@ -474,10 +569,16 @@ impl Shard {
         match connection.wire.shake_hands() {
             Ok(true) => {}
             Ok(false) => {
-                self.n_opening -= 1;
+                let times = &mut connection.times;
+                times.secured = nanos_since(self.spec.origin);
+                let phases = &mut self.tally.phases;
+                record(&mut phases.connect, times.connected.saturating_sub(times.opened));
+                let target_idx = connection.target_idx;
+                if self.spec.requests.targets[target_idx].tls.is_some() {
+                    record(&mut phases.tls, times.secured.saturating_sub(times.connected));
+                }
+                self.pools[target_idx].connected();
                 self.tally.connections_opened += 1;
-                self.backoff = BACKOFF.0;
-                self.backoff_until = 0;
                 self.offer(connection_idx);
             }
             Err(error) => self.refuse(connection_idx, &error),
@@ -486,13 +587,16 @@ impl Shard {
 
     /// A connection has nothing to do.
     fn offer(&mut self, connection_idx: usize) {
-        if let Some(job) = self.waiting.pop_front() {
-            self.start(connection_idx, job);
+        let Some(Some(connection)) = self.connections.get_mut(connection_idx) else { return };
+        let target_idx = connection.target_idx;
+        if let Some(job) = self.next_waiting(target_idx) {
+            let now = self.now();
+            self.start(connection_idx, job, now);
             return;
         }
         if let Some(Some(connection)) = self.connections.get_mut(connection_idx) {
             connection.phase = Phase::Idle;
-            self.idle.push(connection_idx);
+            self.pools[target_idx].idle.push(connection_idx);
         }
     }
 
@@ -515,6 +619,9 @@ impl Shard {
                 }
             };
             self.tally.bytes_received += n as u64;
+            if connection.n_served == 0 && connection.times.first_byte == 0 {
+                connection.times.first_byte = nanos_since(self.spec.origin);
+            }
             let is_drained =
                 !is_ending && n < self.buffer.len() && connection.wire.short_read_drains();
             if connection.phase != Phase::Busy {
@@ -564,7 +671,8 @@ impl Shard {
             self.n_busy -= 1;
             self.close(connection_idx, None);
             job.is_retried = true;
-            self.dispatch(job);
+            let now = self.now();
+            self.dispatch(job, now);
         } else {
             self.close(connection_idx, Some(failure));
         }
@@ -574,29 +682,46 @@ impl Shard {
         let now = self.now();
         let Some(Some(connection)) = self.connections.get_mut(connection_idx) else { return };
         let Some(job) = connection.job.take() else { return };
+        let target_idx = connection.target_idx;
+        if connection.n_served == 0 {
+            self.tally.phases.first_exchange(
+                (job.started, connection.times.written),
+                (connection.times.first_byte, now),
+            );
+        }
         connection.n_served += 1;
         self.n_busy -= 1;
         self.tally.status(status);
-        match Failure::of_status(status) {
+        let service = now.saturating_sub(job.started);
+        let response = now.saturating_sub(job.due.at);
+        let failure = Failure::of_status(status);
+        match failure {
             None => {
                 self.tally.succeeded += 1;
-                record(&mut self.tally.service_time, now.saturating_sub(job.started));
+                record(&mut self.tally.service_time, service);
                 if self.spec.arrivals.has_due_times() {
-                    record(&mut self.tally.response_time, now.saturating_sub(job.due));
+                    record(&mut self.tally.response_time, response);
                 }
             }
             Some(failure) => {
                 self.tally.failure(failure);
-                record(&mut self.tally.failure_time, now.saturating_sub(job.due));
+                record(&mut self.tally.failure_time, response);
             }
         }
-        self.spec.arrivals.over(job.user, now);
-        let is_whole = connection.n_written == self.spec.target.request.len();
-        if keeps && is_whole {
+        for slot in self.spec.requests.slots_of(job.due.variant) {
+            match failure {
+                None => self.tally.splits[slot].succeeded(service),
+                Some(_) => self.tally.splits[slot].failed(response),
+            }
+        }
+        self.spec.arrivals.over(job.due, now);
+        let variant = self.spec.requests.variant(job.due.variant);
+        let is_whole = connection.n_written == variant.len();
+        if keeps && is_whole && !connection.is_stray {
             self.offer(connection_idx);
         } else {
             self.close(connection_idx, None);
-            self.open_more();
+            self.open_more(target_idx);
         }
     }
 
@@ -607,16 +732,17 @@ impl Shard {
         // The socket leaves the poll by being closed; an error here has no consequence.
         let _ = self.poll.registry().deregister(&mut connection.wire.stream);
         self.free.push(connection_idx);
-        self.n_open -= 1;
+        let pool = &mut self.pools[connection.target_idx];
+        pool.n_open -= 1;
         match connection.phase {
-            Phase::Connecting | Phase::Handshaking => self.n_opening -= 1,
-            Phase::Idle => self.idle.retain(|idle_idx| *idle_idx != connection_idx),
+            Phase::Connecting | Phase::Handshaking => pool.n_opening -= 1,
+            Phase::Idle => pool.idle.retain(|idle_idx| *idle_idx != connection_idx),
             Phase::Busy => {}
         }
         if let Some(job) = connection.job {
             self.n_busy -= 1;
             self.fail(job, failure.unwrap_or(Failure::ClosedEarly));
-            self.open_more();
+            self.open_more(connection.target_idx);
         }
     }
 
@@ -628,31 +754,35 @@ impl Shard {
         for connection_idx in 0..self.connections.len() {
             let Some(connection) = &self.connections[connection_idx] else { continue };
             match (connection.phase, connection.job) {
-                (Phase::Busy, Some(job)) if timeout <= now.saturating_sub(job.due) => {
+                (Phase::Busy, Some(job)) if timeout <= now.saturating_sub(job.due.at) => {
                     self.close(connection_idx, Some(Failure::Timeout));
                 }
                 (Phase::Connecting | Phase::Handshaking, _)
-                    if timeout <= now.saturating_sub(connection.opened) =>
+                    if timeout <= now.saturating_sub(connection.times.opened) =>
                 {
+                    let target_idx = connection.target_idx;
                     self.close(connection_idx, None);
-                    self.connect_failed(Failure::ConnectTimeout);
+                    self.connect_failed(target_idx, Failure::ConnectTimeout);
                 }
                 _ => {}
             }
         }
-        while self.waiting.front().is_some_and(|job| timeout <= now.saturating_sub(job.due)) {
-            if let Some(job) = self.waiting.pop_front() {
-                self.fail(job, Failure::Timeout);
+        for target_idx in 0..self.pools.len() {
+            let is_late = |job: &Job| timeout <= now.saturating_sub(job.due.at);
+            while self.pools[target_idx].waiting.front().is_some_and(is_late) {
+                if let Some(job) = self.next_waiting(target_idx) {
+                    self.fail(job, Failure::Timeout);
+                }
             }
+            self.open_more(target_idx);
         }
-        self.open_more();
     }
 
     /// Sets the timer to what comes next, unless it would ring before that anyway.
     fn arm(&mut self, now: u64) {
         let house = self.housekept + u64::try_from(HOUSEKEEPING.as_nanos()).unwrap_or(0);
-        let is_quiet =
-            self.n_in_flight() == 0 && self.n_opening == 0 && !self.spec.arrivals.has_users();
+        let is_opening = self.pools.iter().any(|pool| 0 < pool.n_opening);
+        let is_quiet = self.n_in_flight() == 0 && !is_opening && !self.spec.arrivals.has_users();
         let house = if is_quiet { now + 1_000_000_000 } else { house };
         let wake = self.spec.arrivals.next_due().map_or(house, |due| due.min(house));
         if self.armed <= wake && now < self.armed {
@@ -671,4 +801,9 @@ impl Shard {
         }
         self.armed = wake;
     }
+}
+
+fn nanos_since(origin: Instant) -> u64 {
+    let now = clock::monotonic().saturating_duration_since(origin);
+    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -7,6 +7,8 @@ use hdrhistogram::Histogram as Recorder;
 
 use crate::event::traffic::Histogram;
 use crate::event::traffic::Interval;
+use crate::event::traffic::Phases;
+use crate::event::traffic::Split;
 use crate::series::LatencyHistogram;
 use crate::units::At;
 
@@ -35,8 +37,31 @@ pub(super) struct Tally {
     pub(super) service_time: Recorder<u32>,
     pub(super) failure_time: Recorder<u32>,
     pub(super) send_lag: Recorder<u32>,
+    pub(super) phases: PhaseTally,
+    /// One for each choice of each dimension.
+    pub(super) splits: Vec<SplitTally>,
     status: Vec<u32>,
     errors: [u64; N_CLASSES],
+}
+
+/// What new connections took.
+#[derive(Debug)]
+pub(super) struct PhaseTally {
+    pub(super) dns: Recorder<u32>,
+    pub(super) connect: Recorder<u32>,
+    pub(super) tls: Recorder<u32>,
+    send: Recorder<u32>,
+    wait: Recorder<u32>,
+    receive: Recorder<u32>,
+}
+
+/// What became of the requests that made one choice.
+#[derive(Debug)]
+pub(super) struct SplitTally {
+    n_succeeded: u64,
+    n_failed: u64,
+    service_time: Recorder<u32>,
+    failure_time: Recorder<u32>,
 }
 
 /// What all shards counted, until the bus has room for it.
@@ -47,6 +72,17 @@ pub(super) struct Pending {
     service_time: LatencyHistogram,
     failure_time: LatencyHistogram,
     send_lag: LatencyHistogram,
+    /// In the order of `PhaseTally::all`.
+    phases: [LatencyHistogram; 6],
+    splits: Vec<PendingSplit>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct PendingSplit {
+    n_succeeded: u64,
+    n_failed: u64,
+    service_time: LatencyHistogram,
+    failure_time: LatencyHistogram,
 }
 
 /// How the load stands at an interval's end.
@@ -64,11 +100,7 @@ pub(super) struct State {
 
 impl Tally {
     /// Nothing counted. `None` only if the bounds were wrong.
-    pub(super) fn new() -> Option<Self> {
-        let recorder = || {
-            Recorder::new_with_bounds(1, LatencyHistogram::MAX_MICROS, LatencyHistogram::DIGITS)
-                .ok()
-        };
+    pub(super) fn new(n_splits: usize) -> Option<Self> {
         Some(Self {
             offered: 0,
             sent: 0,
@@ -84,6 +116,8 @@ impl Tally {
             service_time: recorder()?,
             failure_time: recorder()?,
             send_lag: recorder()?,
+            phases: PhaseTally::new()?,
+            splits: (0..n_splits).map(|_| SplitTally::new()).collect::<Option<_>>()?,
             status: vec![0; N_CODES],
             errors: [0; N_CLASSES],
         })
@@ -105,6 +139,8 @@ impl Tally {
         self.service_time.reset();
         self.failure_time.reset();
         self.send_lag.reset();
+        self.phases.clear();
+        self.splits.iter_mut().for_each(SplitTally::clear);
         self.status.fill(0);
         self.errors.fill(0);
     }
@@ -123,6 +159,79 @@ impl Tally {
     }
 }
 
+impl PhaseTally {
+    fn new() -> Option<Self> {
+        Some(Self {
+            dns: recorder()?,
+            connect: recorder()?,
+            tls: recorder()?,
+            send: recorder()?,
+            wait: recorder()?,
+            receive: recorder()?,
+        })
+    }
+
+    /// The first request of a connection: when its first and last byte were written, and when those
+    /// of its answer were read.
+    pub(super) fn first_exchange(
+        &mut self,
+        (started, written): (u64, u64),
+        (first_byte, last_byte): (u64, u64),
+    ) {
+        // An answer may come before the request is whole.
+        let written = if written == 0 { first_byte } else { written };
+        record(&mut self.send, written.saturating_sub(started));
+        record(&mut self.wait, first_byte.saturating_sub(written));
+        record(&mut self.receive, last_byte.saturating_sub(first_byte));
+    }
+
+    const fn all(&self) -> [&Recorder<u32>; 6] {
+        [&self.dns, &self.connect, &self.tls, &self.send, &self.wait, &self.receive]
+    }
+
+    fn clear(&mut self) {
+        let Self { dns, connect, tls, send, wait, receive } = self;
+        for recorder in [dns, connect, tls, send, wait, receive] {
+            // Most intervals open no connection.
+            if !recorder.is_empty() {
+                recorder.reset();
+            }
+        }
+    }
+}
+
+impl SplitTally {
+    fn new() -> Option<Self> {
+        Some(Self {
+            n_succeeded: 0,
+            n_failed: 0,
+            service_time: recorder()?,
+            failure_time: recorder()?,
+        })
+    }
+
+    pub(super) fn succeeded(&mut self, service_time: u64) {
+        self.n_succeeded += 1;
+        record(&mut self.service_time, service_time);
+    }
+
+    pub(super) fn failed(&mut self, failure_time: u64) {
+        self.n_failed += 1;
+        record(&mut self.failure_time, failure_time);
+    }
+
+    fn clear(&mut self) {
+        self.n_succeeded = 0;
+        self.n_failed = 0;
+        self.service_time.reset();
+        self.failure_time.reset();
+    }
+}
+
+fn recorder() -> Option<Recorder<u32>> {
+    Recorder::new_with_bounds(1, LatencyHistogram::MAX_MICROS, LatencyHistogram::DIGITS).ok()
+}
+
 /// Records nanoseconds as whole microseconds, at least one.
 pub(super) fn record(recorder: &mut Recorder<u32>, nanos: u64) {
     recorder.saturating_record((nanos / 1000).max(1));
@@ -134,6 +243,11 @@ impl Pending {
         let mut pending = Self::default();
         pending.interval.began = began;
         pending
+    }
+
+    /// The load begins at `began`; what was counted before belongs to it.
+    pub(super) const fn begin(&mut self, began: At) {
+        self.interval.began = began;
     }
 
     /// Adds what a shard counted.
@@ -159,6 +273,23 @@ impl Pending {
         self.service_time.add(&LatencyHistogram::from(&tally.service_time));
         self.failure_time.add(&LatencyHistogram::from(&tally.failure_time));
         self.send_lag.add(&LatencyHistogram::from(&tally.send_lag));
+        for (sum, recorder) in self.phases.iter_mut().zip(tally.phases.all()) {
+            if !recorder.is_empty() {
+                sum.add(&LatencyHistogram::from(recorder));
+            }
+        }
+        self.splits.resize_with(tally.splits.len(), PendingSplit::default);
+        for (sum, split) in self.splits.iter_mut().zip(&tally.splits) {
+            sum.n_succeeded += split.n_succeeded;
+            sum.n_failed += split.n_failed;
+            sum.service_time.add(&LatencyHistogram::from(&split.service_time));
+            sum.failure_time.add(&LatencyHistogram::from(&split.failure_time));
+        }
+    }
+
+    /// Adds the time that a name took to resolve.
+    pub(super) fn resolved(&mut self, took: Duration) {
+        self.phases[0].record(took);
     }
 
     /// Before the shards are asked again: what is in flight is a state, not a count.
@@ -167,7 +298,12 @@ impl Pending {
     }
 
     /// The interval until `ended`, as an event.
-    pub(super) fn close(&self, ended: At, is_open: bool, state: State) -> Interval {
+    pub(super) fn close(
+        &self,
+        ended: At,
+        (is_open, slots): (bool, &[(String, String)]),
+        state: State,
+    ) -> Interval {
         let encode = |histogram: &LatencyHistogram, is_there: bool| -> Option<Histogram> {
             is_there.then(|| histogram.encode())
         };
@@ -188,7 +324,31 @@ impl Pending {
             failure_time: encode(&self.failure_time, true),
             send_lag: encode(&self.send_lag, is_open),
             client_limited,
+            phases: self.phases(),
+            splits: self.splits(slots),
             ..self.interval.clone()
         }
+    }
+
+    fn phases(&self) -> Option<Phases> {
+        let encode = |sum: &LatencyHistogram| (!sum.is_empty()).then(|| sum.encode());
+        let [dns, connect, tls, send, wait, receive] = self.phases.each_ref().map(encode);
+        let phases = Phases { dns, connect, tls, send, wait, receive };
+        (phases != Phases::default()).then_some(phases)
+    }
+
+    fn splits(&self, slots: &[(String, String)]) -> BTreeMap<String, BTreeMap<String, Split>> {
+        let encode = |sum: &LatencyHistogram| (!sum.is_empty()).then(|| sum.encode());
+        let mut splits: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+        for ((dimension, choice), sum) in slots.iter().zip(&self.splits) {
+            let split = Split {
+                succeeded: sum.n_succeeded,
+                failed: sum.n_failed,
+                service_time: encode(&sum.service_time),
+                failure_time: encode(&sum.failure_time),
+            };
+            splits.entry(dimension.clone()).or_default().insert(choice.clone(), split);
+        }
+        splits
     }
 }

@@ -1,6 +1,7 @@
 //! Where requests go: an address taken apart, and its TLS.
 
 use std::io;
+use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::net::ToSocketAddrs as _;
 use std::sync::Arc;
@@ -21,7 +22,6 @@ use crate::event::run::Found;
 use crate::scenario::plan::Plan;
 
 use super::EngineError;
-use super::http1;
 
 /// Where requests go.
 #[derive(Debug, Clone)]
@@ -29,8 +29,10 @@ pub(super) struct Target {
     host: String,
     port: u16,
     pub(super) tls: Option<Tls>,
-    /// The bytes of a request.
-    pub(super) request: Arc<[u8]>,
+    /// Host and port, as they stand in the address.
+    pub(super) authority: String,
+    /// The path of the address, which comes before a request's own.
+    pub(super) path: String,
 }
 
 /// How a connection is secured.
@@ -64,17 +66,20 @@ impl Target {
             Some(port) => format!("{}:{port}", uri.host().unwrap_or_default()),
             None => uri.host().unwrap_or_default().to_owned(),
         };
-        let host_header = found.host.clone().unwrap_or(authority);
-        // A path in the address comes before the request's own.
-        let path = format!("{}{}", uri.path().trim_end_matches('/'), plan.request.path);
+        let host_header = found.host.as_deref().unwrap_or(&authority);
+        let path = uri.path().trim_end_matches('/').to_owned();
         let tls = match is_tls {
             true => Some(
-                Tls::new(&host_header, &host, plan.target.insecure).map_err(|why| error(&why))?,
+                Tls::new(host_header, &host, plan.target.insecure).map_err(|why| error(&why))?,
             ),
             false => None,
         };
-        let request = http1::render(&plan.request, &host_header, &path).into();
-        Ok(Self { host, port, tls, request })
+        Ok(Self { host, port, tls, authority, path })
+    }
+
+    /// Whether there is a name to ask for.
+    pub(super) fn is_name(&self) -> bool {
+        self.host.parse::<IpAddr>().is_err()
     }
 
     /// Asks the resolver, which may take its time.

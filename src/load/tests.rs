@@ -131,6 +131,14 @@ impl Heard {
         sum
     }
 
+    /// Requests that made a choice and were answered.
+    fn split(&self, dimension: &str, choice: &str) -> u64 {
+        self.intervals
+            .iter()
+            .filter_map(|it| Some(it.splits.get(dimension)?.get(choice)?.succeeded))
+            .sum()
+    }
+
     fn errors(&self) -> Vec<String> {
         let mut all: Vec<String> =
             self.intervals.iter().flat_map(|it| it.errors.keys().cloned()).collect();
@@ -393,4 +401,128 @@ fn tls_server() -> SocketAddr {
         }
     });
     address
+}
+
+/// What each request was: its first line, its `Host` and the length of its body.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Said {
+    line: String,
+    host: String,
+    n_body: usize,
+}
+
+/// A server that notes what comes, bodies included, and can tell how many were at it at once.
+fn listens() -> (SocketAddr, mpsc::Receiver<(Said, usize)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (tell, told) = mpsc::channel();
+    let at_once = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, tell, at_once) = (stream.unwrap(), tell.clone(), Arc::clone(&at_once));
+            std::thread::spawn(move || {
+                while let Some(said) = hear(&mut stream) {
+                    let n = at_once.fetch_add(1, Ordering::SeqCst) + 1;
+                    std::thread::sleep(Duration::from_millis(3));
+                    at_once.fetch_sub(1, Ordering::SeqCst);
+                    if tell.send((said, n)).is_err() || stream.write_all(OK).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    (address, told)
+}
+
+fn hear(stream: &mut TcpStream) -> Option<Said> {
+    let mut bytes = Vec::new();
+    let mut piece = [0; 8192];
+    loop {
+        let n = stream.read(&mut piece).ok().filter(|n| 0 < *n)?;
+        bytes.extend_from_slice(&piece[..n]);
+        let Some(end) = bytes.windows(4).position(|it| it == b"\r\n\r\n") else { continue };
+        let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+        let field = |name: &str| {
+            head.lines().find_map(|line| line.strip_prefix(name).map(|it| it.trim().to_owned()))
+        };
+        let n_body = field("Content-Length:").map_or(0, |n| n.parse().unwrap());
+        while bytes.len() < end + 4 + n_body {
+            let n = stream.read(&mut piece).ok().filter(|n| 0 < *n)?;
+            bytes.extend_from_slice(&piece[..n]);
+        }
+        let line = head.lines().next()?.to_owned();
+        return Some(Said { line, host: field("Host:").unwrap_or_default(), n_body });
+    }
+}
+
+const MATRIX: &str = "{method: POST, path: '/p', timeout: 5s, matrix: [\
+    {vary: query sleep, of: ['0', '10', '100'], weights: [8, 1, 1]},\
+    {name: payload, vary: body, of: [none, 1KiB, 200KiB]},\
+    {vary: host, of: [a.example.com, b.example.com]}]}";
+
+fn matrix_plan(url: &str, request: &str, load: &str) -> Plan {
+    let text = format!("name: t\ntarget: {{url: '{url}'}}\nrequest: {request}\nload: {load}\n");
+    scenario::parse(&text, "t").unwrap()
+}
+
+#[test]
+fn dimensions_are_drawn_alike_for_any_number_of_threads_and_bodies_are_really_sent() {
+    let said = |threads: u32| {
+        let (address, told) = listens();
+        let load = "{seed: 5, stages: [{name: a, for: 300ms, at: 1000/s}]}";
+        let mut plan = matrix_plan(&format!("http://{address}"), MATRIX, load);
+        plan.target.threads = Some(threads);
+        let heard = run(plan);
+        assert_eq!(heard.sum(|it| it.succeeded), 300, "{:?}", heard.errors());
+        let mut said: Vec<Said> = told.try_iter().map(|(said, _)| said).collect();
+        said.sort();
+        (said, heard)
+    };
+    let (alone, heard) = said(1);
+    assert_eq!(alone, said(3).0, "the same requests");
+    let n_bytes: usize = alone.iter().map(|said| said.n_body).sum();
+    assert!(n_bytes as u64 <= heard.sum(|it| it.bytes_sent), "payloads are sent, and counted");
+    assert_eq!(
+        alone.iter().filter(|said| said.n_body == 200 * 1024).count() as u64,
+        heard.split("payload", "200KiB")
+    );
+    let n_of = |part: &str| alone.iter().filter(|said| said.line.contains(part)).count();
+    assert!((200..280).contains(&n_of("/p?sleep=0 ")), "{}", n_of("/p?sleep=0 "));
+    assert_eq!(n_of("/p?sleep=10 ") as u64, heard.split("sleep", "10"));
+    let n_a = alone.iter().filter(|said| said.host == "a.example.com").count();
+    assert_eq!(n_a as u64, heard.split("host", "a.example.com"));
+}
+
+#[test]
+fn a_batch_goes_together_within_its_caps() {
+    let (address, told) = listens();
+    let request = "{path: /, matrix: [{vary: host, of: [a, b]}]}";
+    let load = "{arrivals: closed, think: 0s..2ms, batch: {of: 15, parallel: 8, per_host: 3}, \
+        stages: [{name: a, for: 400ms, at: 1 users}]}";
+    let heard = run(matrix_plan(&format!("http://{address}"), request, load));
+    let told: Vec<(Said, usize)> = told.try_iter().collect();
+    assert_eq!(told.len() as u64, heard.sum(|it| it.succeeded));
+    assert!(30 < told.len(), "{}", told.len());
+    let most = told.iter().map(|(_, n)| *n).max();
+    assert!(most.is_some_and(|n| (4..=6).contains(&n)), "three to each of two hosts: {most:?}");
+}
+
+#[test]
+fn phases_are_those_of_new_connections() {
+    let server = Server::start(|stream, _| {
+        std::thread::sleep(Duration::from_millis(30));
+        answers(stream, 0)
+    });
+    let load = "{stages: [{name: a, for: 500ms, at: 20/s}]}";
+    let heard = run(plan(&server.url(), ", connections: 1", load));
+    let phases = heard.intervals.iter().find_map(|it| it.phases.clone()).unwrap();
+    let of = |it: &Option<crate::event::traffic::Histogram>| {
+        LatencyHistogram::decode(it.as_ref().unwrap()).unwrap()
+    };
+    assert_eq!((of(&phases.connect).count(), of(&phases.wait).count()), (1, 1));
+    let wait = of(&phases.wait).max();
+    assert!((30..300).contains(&wait.as_millis()), "{wait:?}");
+    assert!(of(&phases.receive).max() < wait);
+    assert_eq!((phases.dns, phases.tls), (None, None), "an address has no name to ask for");
 }

@@ -12,6 +12,9 @@ use thiserror::Error;
 use crate::units::clean;
 use crate::units::parse_go_duration;
 
+use super::plan::Think;
+use super::vary::BODY_BYTES_MAX;
+
 /// The longest time that a scenario may speak of.
 pub const SPAN_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The highest rate, in requests a second.
@@ -23,6 +26,11 @@ pub const USERS_MAX: f64 = 1e5;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Span(pub Duration);
+
+/// A number of bytes, as `512B`, `10KiB`, `1MiB` or `10kB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Size(pub u64);
 
 /// How much load.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
@@ -46,6 +54,12 @@ pub enum AmountError {
     /// Longer than [`SPAN_MAX`].
     #[error("{0:?} is too long; the longest time is 168h")]
     SpanTooLong(String),
+    /// Not a number of bytes, or too many.
+    #[error("{0:?} is not a size up to 64MiB; write it as 512B, 10KiB or 1MiB")]
+    NotASize(String),
+    /// Not a time to think.
+    #[error("{0:?} is not a time to think; write it as 1s, 0s..2s (even) or ~1s (exponential)")]
+    NotAThink(String),
     /// Neither a rate nor a number of users.
     #[error("{0:?} is not an amount of load; write it as 400/s, 90/min or 50 users")]
     NotAnAmount(String),
@@ -107,6 +121,70 @@ impl fmt::Display for Span {
             (0, mins, secs, _) => write!(f, "{mins} min {secs} s"),
             (hours, 0, _, _) => write!(f, "{hours} h"),
             (hours, mins, _, _) => write!(f, "{hours} h {mins} min"),
+        }
+    }
+}
+
+// === impl Size ===
+
+impl FromStr for Size {
+    type Err = AmountError;
+
+    fn from_str(text: &str) -> Result<Self, AmountError> {
+        let error = || AmountError::NotASize(clean(text, 40));
+        let text = text.trim();
+        let n_number = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(error)?;
+        let (number, unit) = text.split_at(n_number);
+        let factor = match unit.trim() {
+            "B" => 1,
+            "kB" => 1000,
+            "MB" => 1_000_000,
+            "KiB" => 1024,
+            "MiB" => 1024 * 1024,
+            _ => return Err(error()),
+        };
+        let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
+        bytes.filter(|bytes| *bytes <= BODY_BYTES_MAX).map(Self).ok_or_else(error)
+    }
+}
+
+impl TryFrom<String> for Size {
+    type Error = AmountError;
+
+    fn try_from(text: String) -> Result<Self, AmountError> {
+        text.parse()
+    }
+}
+
+// === impl Think ===
+
+impl FromStr for Think {
+    type Err = AmountError;
+
+    /// `1s`, `0s..2s`, `~1s`.
+    fn from_str(text: &str) -> Result<Self, AmountError> {
+        let text = text.trim();
+        let error = || AmountError::NotAThink(clean(text, 40));
+        let span = |text: &str| text.parse::<Span>().map(|span| span.0);
+        if let Some(mean) = text.strip_prefix('~') {
+            return Ok(Self::Exponential(span(mean)?));
+        }
+        match text.split_once("..") {
+            None => span(text).map(Self::Fixed),
+            Some((from, to)) => {
+                let (from, to) = (span(from)?, span(to)?);
+                if to < from { Err(error()) } else { Ok(Self::Uniform(from, to)) }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Think {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(time) => write!(f, "{}", Span(*time)),
+            Self::Uniform(from, to) => write!(f, "{} to {}", Span(*from), Span(*to)),
+            Self::Exponential(mean) => write!(f, "{} on average", Span(*mean)),
         }
     }
 }
@@ -210,6 +288,27 @@ mod tests {
             (5_400_000, "1 h 30 min"),
         ] {
             assert_eq!(Span(Duration::from_millis(millis)).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn sizes_and_times_to_think_are_read() {
+        for (text, bytes) in [("512B", 512), ("10KiB", 10_240), ("1 MiB", 1 << 20), ("2kB", 2000)] {
+            assert_eq!(text.parse(), Ok(Size(bytes)), "{text}");
+        }
+        for text in ["", "10", "KiB", "-1B", "65MiB", "1e3B", "99999999999999999999B"] {
+            assert!(text.parse::<Size>().is_err(), "{text}");
+        }
+        let secs = Duration::from_secs;
+        for (text, think) in [
+            ("1s", Think::Fixed(secs(1))),
+            ("0s..2s", Think::Uniform(secs(0), secs(2))),
+            ("~1s", Think::Exponential(secs(1))),
+        ] {
+            assert_eq!(text.parse(), Ok(think), "{text}");
+        }
+        for text in ["", "1", "2s..1s", "~", "1s..", "..2s"] {
+            assert!(text.parse::<Think>().is_err(), "{text}");
         }
     }
 

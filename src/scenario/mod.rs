@@ -13,21 +13,30 @@ pub mod plan;
 pub mod profile;
 pub mod quick;
 pub mod resolve;
+mod stage;
+mod trace;
 mod tree;
+pub mod vary;
 
 use std::fs;
-use std::io::Read;
+use std::io;
+use std::io::Read as _;
 use std::path::Path;
 
 use error::Error;
 use error::Fault;
 use plan::Plan;
 use tree::Node;
+
+use crate::units;
+
 pub use tree::Override;
 pub use tree::OverrideError;
 
 /// Larger than any scenario.
 const FILE_KIB_MAX: u64 = 256;
+/// Two million moments, written out.
+const TRACE_KIB_MAX: u64 = 32 * 1024;
 
 /// The scenarios that travel inside the program, by name.
 pub const BUILTIN: [(&str, &str); 4] = [
@@ -77,20 +86,51 @@ pub fn parse_changed(text: &str, name: &str, changes: &[Override]) -> Result<Pla
         tree.set(change).map_err(|fault| invalid(vec![fault]))?;
     }
     let stem = Path::new(name).file_stem().unwrap_or_default().to_string_lossy();
-    resolve::plan(&tree, &stem).map_err(invalid)
+    // A file that a scenario names lies beside it.
+    let folder = Path::new(name).parent().unwrap_or(Path::new(""));
+    let read = |file: &str| {
+        read_bounded(&folder.join(file), TRACE_KIB_MAX)
+            .map_err(|error| format!("{:?} cannot be read: {error}", units::clean(file, 80)))
+    };
+    let mut plan = resolve::plan(&tree, &stem, read).map_err(invalid)?;
+    plan.request.find_bodies(folder);
+    Ok(plan)
+}
+
+/// The plan of recorded arrivals, as one stage, from a file.
+pub fn recorded(file: &str) -> Result<(plan::Arrivals, plan::Stage, Option<plan::Trace>), Error> {
+    let invalid = |text: String| Error::Invalid {
+        name: "load".to_owned(),
+        faults: vec![Fault::new(text).within("--trace")],
+    };
+    let text = read_bounded(Path::new(file), TRACE_KIB_MAX).map_err(|error| {
+        invalid(format!("{:?} cannot be read: {error}", units::clean(file, 80)))
+    })?;
+    let recording = trace::Recording::parse(&text).map_err(invalid)?;
+    Ok(recording.into_load(file))
+}
+
+fn read_bounded(path: &Path, limit_kib: u64) -> io::Result<String> {
+    let mut text = String::new();
+    let limit = limit_kib * 1024;
+    fs::File::open(path)?.take(limit + 1).read_to_string(&mut text)?;
+    if limit < text.len() as u64 {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("larger than {limit_kib} KiB"),
+        ));
+    }
+    Ok(text)
 }
 
 fn read(path: &Path) -> Result<String, Error> {
-    let failed = |source| Error::Read { path: path.to_owned(), source };
-    let file = fs::File::open(path).map_err(failed)?;
-    let mut text = String::new();
-    let limit = FILE_KIB_MAX * 1024;
-    file.take(limit + 1).read_to_string(&mut text).map_err(failed)?;
-    if limit < text.len() as u64 {
-        let name = path.to_string_lossy().into_owned();
-        return Err(Error::TooLarge { name, limit_kib: FILE_KIB_MAX });
-    }
-    Ok(text)
+    read_bounded(path, FILE_KIB_MAX).map_err(|source| match source.kind() {
+        io::ErrorKind::FileTooLarge => {
+            let name = path.to_string_lossy().into_owned();
+            Error::TooLarge { name, limit_kib: FILE_KIB_MAX }
+        }
+        _ => Error::Read { path: path.to_owned(), source },
+    })
 }
 
 #[cfg(test)]

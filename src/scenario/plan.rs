@@ -1,11 +1,18 @@
 //! A scenario, checked and typed: what will be done, every default filled in.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde::Serialize;
 
 use super::check::Check;
+pub use super::stage::Shape;
+pub use super::stage::Stage;
+pub use super::vary::Body;
+pub use super::vary::Dimension;
+use super::vary::Sets;
 
 /// What will be done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,6 +44,9 @@ pub struct Target {
     pub max_rate: Option<f64>,
     /// Whether a certificate that does not verify is accepted.
     pub insecure: bool,
+    /// Threads that send; `None`: as many as the load asks for.
+    #[serde(default)]
+    pub threads: Option<u32>,
 }
 
 /// What is addressed.
@@ -84,11 +94,14 @@ pub struct Request {
     /// Headers beside `Host`, `User-Agent`, `Content-Length`.
     pub headers: Vec<(String, String)>,
     /// The body, if any.
-    pub body: Option<String>,
+    pub body: Option<Body>,
     /// When a request counts as failed.
     pub timeout: Duration,
     /// Whether a connection serves more than one request.
     pub keep_alive: bool,
+    /// What differs from request to request; empty: all are alike.
+    #[serde(default)]
+    pub matrix: Vec<Dimension>,
 }
 
 /// When it is sent.
@@ -102,6 +115,21 @@ pub struct Load {
     pub stages: Vec<Stage>,
     /// End after so many requests, if set (`load -n`).
     pub max_requests: Option<u64>,
+    /// The moments of recorded arrivals.
+    #[serde(default)]
+    pub trace: Option<Trace>,
+}
+
+/// Recorded moments at which requests are due.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trace {
+    /// The file that they come from.
+    pub file: String,
+    /// How many there are.
+    pub n: u64,
+    /// Seconds since the load began, ascending; a plan that was written down has them not.
+    #[serde(skip)]
+    pub times: Arc<[f64]>,
 }
 
 /// How arrivals come about.
@@ -112,24 +140,40 @@ pub enum Arrivals {
     Even,
     /// Open loop, exponentially distributed gaps; amounts are requests a second.
     Poisson,
+    /// Open loop, at the moments of [`Load::trace`]; amounts are requests a second, and a change of
+    /// rate stretches what is left of the record.
+    Recorded,
     /// Closed loop; amounts are users.
     Closed {
         /// Between an answer and the user's next request.
-        think: Duration,
+        think: Think,
+        /// Requests that a user sends together; `None`: one at a time.
+        #[serde(default)]
+        batch: Option<Batch>,
     },
 }
 
-/// One stage: the amount goes straight from `from` to `to` while it lasts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Stage {
-    /// Its name.
-    pub name: String,
-    /// How long it lasts.
-    pub lasts: Duration,
-    /// Amount at its beginning: requests a second, or users.
-    pub from: f64,
-    /// Amount at its end; equal to `from` when steady.
-    pub to: f64,
+/// How long a user thinks after an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Think {
+    /// Always so long.
+    Fixed(Duration),
+    /// Evenly distributed between two times.
+    Uniform(Duration, Duration),
+    /// Exponentially distributed, with this mean.
+    Exponential(Duration),
+}
+
+/// Requests that a user sends together; the next ones follow when all are answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// How many.
+    pub size: u32,
+    /// How many of them are in flight at once, at most.
+    pub parallel: u32,
+    /// How many of them are in flight to one host at once, at most.
+    pub per_host: u32,
 }
 
 // === impl Plan ===
@@ -147,7 +191,7 @@ impl Plan {
 
     /// The smallest amount of any stage: what load is held at when a safety rule trips.
     pub fn lowest(&self) -> f64 {
-        self.load.stages.iter().flat_map(|stage| [stage.from, stage.to]).fold(f64::MAX, f64::min)
+        self.load.stages.iter().map(Stage::least).fold(f64::MAX, f64::min)
     }
 
     /// The amount that is never exceeded.
@@ -162,7 +206,7 @@ impl Plan {
         #[expect(clippy::cast_precision_loss, reason = "2^52 requests are enough")]
         let most = self.load.max_requests.map_or(f64::INFINITY, |most| most as f64);
         match self.load.arrivals {
-            Arrivals::Even | Arrivals::Poisson => Some(all.min(most)),
+            Arrivals::Even | Arrivals::Poisson | Arrivals::Recorded => Some(all.min(most)),
             Arrivals::Closed { .. } => None,
         }
     }
@@ -171,14 +215,12 @@ impl Plan {
     #[must_use]
     pub fn cut_to(mut self, length: Duration) -> Self {
         let mut left = length;
-        self.load.stages.retain_mut(|stage| {
-            if left < stage.lasts {
-                stage.to = stage.amount(left);
-                stage.lasts = left;
-            }
+        let stages = self.load.stages.into_iter().map(|stage| {
+            let stage = stage.cut_to(left);
             left -= stage.lasts;
-            !stage.lasts.is_zero()
+            stage
         });
+        self.load.stages = stages.filter(|stage| !stage.lasts.is_zero()).collect();
         self
     }
 
@@ -186,9 +228,15 @@ impl Plan {
     /// secret.
     #[must_use]
     pub fn without_secrets(mut self) -> Self {
-        self.request.body =
-            self.request.body.map(|body| format!("({} bytes, not recorded)", body.len()));
+        hide_body(&mut self.request.body);
         hide_secrets(&mut self.request.headers);
+        for choice in self.request.matrix.iter_mut().flat_map(|it| &mut it.choices) {
+            match &mut choice.sets {
+                Sets::Body(body) => hide_body(body),
+                Sets::Header { name, value } => hide_secret(name, value),
+                Sets::Path(_) | Sets::Query { .. } | Sets::Host(_) | Sets::Url(_) => {}
+            }
+        }
         if let Address::Service { create: Some(create), .. } = &mut self.target.address {
             hide_secrets(&mut create.env);
         }
@@ -196,15 +244,45 @@ impl Plan {
     }
 }
 
-/// By name: a header that carries one is called after it.
+// === impl Request ===
+
+impl Request {
+    /// Files of bodies lie beside the scenario.
+    pub(super) fn find_bodies(&mut self, folder: &Path) {
+        let of_matrix = self.matrix.iter_mut().flat_map(|it| &mut it.choices).filter_map(|it| {
+            match &mut it.sets {
+                Sets::Body(body) => body.as_mut(),
+                _ => None,
+            }
+        });
+        for body in self.body.iter_mut().chain(of_matrix) {
+            if let Body::File(path) = body {
+                *path = folder.join(&*path);
+            }
+        }
+    }
+}
+
+/// A text may be anything; files and random bytes are only named.
+fn hide_body(body: &mut Option<Body>) {
+    if let Some(Body::Text(text)) = body {
+        *text = format!("({} bytes, not recorded)", text.len());
+    }
+}
+
 fn hide_secrets(pairs: &mut [(String, String)]) {
+    for (name, value) in pairs {
+        hide_secret(name, value);
+    }
+}
+
+/// By name: a header that carries one is called after it.
+fn hide_secret(name: &str, value: &mut String) {
     const TELLING: [&str; 7] =
         ["auth", "cookie", "token", "secret", "password", "key", "credential"];
-    for (name, value) in pairs {
-        let name = name.to_ascii_lowercase();
-        if TELLING.iter().any(|word| name.contains(word)) {
-            "(not recorded)".clone_into(value);
-        }
+    let name = name.to_ascii_lowercase();
+    if TELLING.iter().any(|word| name.contains(word)) {
+        "(not recorded)".clone_into(value);
     }
 }
 
@@ -213,33 +291,7 @@ fn hide_secrets(pairs: &mut [(String, String)]) {
 impl Load {
     /// The largest amount of any stage.
     pub fn peak(&self) -> f64 {
-        self.stages.iter().flat_map(|stage| [stage.from, stage.to]).fold(0.0, f64::max)
-    }
-}
-
-// === impl Stage ===
-
-impl Stage {
-    /// The amount `after` so long in it.
-    pub fn amount(&self, after: Duration) -> f64 {
-        if self.lasts.is_zero() {
-            return self.to;
-        }
-        let share = (after.as_secs_f64() / self.lasts.as_secs_f64()).min(1.0);
-        (self.to - self.from).mul_add(share, self.from)
-    }
-
-    /// The amount times the seconds: of a rate, the requests that fall due in it.
-    ///
-    /// ```text
-    ///            to
-    ///          ╱ │
-    ///   from ╱   │    area = lasts × (from + to) / 2
-    ///       │    │
-    ///       └────┘
-    /// ```
-    pub fn area(&self) -> f64 {
-        self.lasts.as_secs_f64() * f64::midpoint(self.from, self.to)
+        self.stages.iter().map(Stage::most).fold(0.0, f64::max)
     }
 }
 
@@ -248,7 +300,7 @@ mod tests {
     use super::*;
 
     fn stage(secs: u64, from: f64, to: f64) -> Stage {
-        Stage { name: String::new(), lasts: Duration::from_secs(secs), from, to }
+        Stage::linear("", Duration::from_secs(secs), from, to)
     }
 
     fn plan(stages: Vec<Stage>) -> Plan {
@@ -261,6 +313,7 @@ mod tests {
                 max_in_flight: 1,
                 max_rate: None,
                 insecure: false,
+                threads: None,
             },
             request: Request {
                 method: "GET".to_owned(),
@@ -269,8 +322,15 @@ mod tests {
                 body: None,
                 timeout: Duration::from_secs(1),
                 keep_alive: true,
+                matrix: Vec::new(),
             },
-            load: Load { arrivals: Arrivals::Even, seed: 1, stages, max_requests: None },
+            load: Load {
+                arrivals: Arrivals::Even,
+                seed: 1,
+                stages,
+                max_requests: None,
+                trace: None,
+            },
             checks: Vec::new(),
         }
     }
@@ -281,7 +341,7 @@ mod tests {
         assert_eq!(plan.requests(), Some(230.0));
         plan.load.max_requests = Some(100);
         assert_eq!(plan.requests(), Some(100.0));
-        plan.load.arrivals = Arrivals::Closed { think: Duration::ZERO };
+        plan.load.arrivals = Arrivals::Closed { think: Think::Fixed(Duration::ZERO), batch: None };
         assert_eq!(plan.requests(), None);
     }
 
@@ -298,7 +358,7 @@ mod tests {
     #[test]
     fn secrets_stay_out_of_records() {
         let mut plan = plan(vec![stage(1, 1.0, 1.0)]);
-        plan.request.body = Some("hunter2".to_owned());
+        plan.request.body = Some(Body::Text("hunter2".to_owned()));
         plan.request.headers = ["Authorization", "Cookie", "X-Api-Key", "Accept"]
             .map(|name| (name.to_owned(), "hunter2".to_owned()))
             .to_vec();

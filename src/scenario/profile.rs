@@ -1,26 +1,29 @@
 //! The offered amount over time, as pure arithmetic.
 //!
-//! A profile is piecewise linear; how many requests are due until a moment is its integral, and
+//! A profile is made of straight lines and waves; how many requests are due until a moment is its integral, and
 //! when the n-th is due is the inverse of that. Moments are seconds since the profile began.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::plan::Stage;
+use super::stage::Curve;
+use super::stage::Stage;
 
-/// A piecewise linear amount over time.
+/// An amount over time, piece by piece.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Profile {
-    pieces: Vec<Piece>,
+    /// Shared: every shard is told the profile with each change.
+    pieces: Arc<[Piece]>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Piece {
     begins: f64,
     lasts: f64,
-    from: f64,
-    to: f64,
+    curve: Curve,
     /// The integral of all pieces before.
     before: f64,
+    stage_idx: usize,
 }
 
 // === impl Profile ===
@@ -31,26 +34,29 @@ impl Profile {
         let mut pieces = Vec::with_capacity(stages.len());
         // Times are added up exactly, as whole nanoseconds, before they become a fraction.
         let (mut begins, mut before) = (Duration::ZERO, 0.0);
-        for stage in stages {
-            let piece = Piece {
-                begins: begins.as_secs_f64(),
-                lasts: stage.lasts.as_secs_f64(),
-                from: stage.from,
-                to: stage.to,
-                before,
-            };
-            before += piece.area(piece.lasts);
-            begins += stage.lasts;
-            pieces.push(piece);
+        for (stage_idx, stage) in stages.iter().enumerate() {
+            for stretch in stage.stretches() {
+                let lasts = stretch.lasts.as_secs_f64();
+                let curve = stretch.curve;
+                pieces.push(Piece {
+                    begins: begins.as_secs_f64(),
+                    lasts,
+                    curve,
+                    before,
+                    stage_idx,
+                });
+                before += curve.area(lasts);
+                begins += stretch.lasts;
+            }
         }
-        Self { pieces }
+        Self { pieces: pieces.into() }
     }
 
     /// One amount for ever.
     pub fn fixed(amount: f64) -> Self {
-        let piece =
-            Piece { begins: 0.0, lasts: f64::INFINITY, from: amount, to: amount, before: 0.0 };
-        Self { pieces: vec![piece] }
+        let curve = Curve::Line { from: amount, slope: 0.0 };
+        let piece = Piece { begins: 0.0, lasts: f64::INFINITY, curve, before: 0.0, stage_idx: 0 };
+        Self { pieces: [piece].into() }
     }
 
     /// How long it lasts, in seconds.
@@ -61,76 +67,45 @@ impl Profile {
     /// The amount at `t`; zero outside.
     pub fn rate_at(&self, t: f64) -> f64 {
         match self.piece_at(t) {
-            Some((_, piece)) if t < piece.begins + piece.lasts => piece.rate(t - piece.begins),
+            Some(piece) if t < piece.begins + piece.lasts => piece.curve.amount(t - piece.begins),
             _ => 0.0,
         }
     }
 
     /// How much is due until `t`: the integral from the beginning.
     pub fn integral(&self, t: f64) -> f64 {
-        self.piece_at(t).map_or(0.0, |(_, piece)| {
-            piece.before + piece.area((t - piece.begins).clamp(0.0, piece.lasts))
+        self.piece_at(t).map_or(0.0, |piece| {
+            piece.before + piece.curve.area((t - piece.begins).clamp(0.0, piece.lasts))
         })
     }
 
     /// When the integral reaches `area`; `None` if it never does.
     pub fn due(&self, area: f64) -> Option<f64> {
         let piece_idx = self.pieces.partition_point(|piece| piece.before <= area).checked_sub(1)?;
-        self.pieces[piece_idx..]
-            .iter()
-            .find_map(|piece| Some(piece.begins + piece.when(area - piece.before)?))
+        self.pieces[piece_idx..].iter().find_map(|piece| {
+            Some(piece.begins + piece.curve.when(area - piece.before, piece.lasts)?)
+        })
     }
 
     /// The index of the stage that is on at `t`; `None` after the end.
     pub fn stage_at(&self, t: f64) -> Option<usize> {
-        let (piece_idx, piece) = self.piece_at(t)?;
-        (t < piece.begins + piece.lasts).then_some(piece_idx)
+        let piece = self.piece_at(t)?;
+        (t < piece.begins + piece.lasts).then_some(piece.stage_idx)
     }
 
     /// When a stage begins; `None` if there is no such stage.
     pub fn stage_begins(&self, stage_idx: usize) -> Option<f64> {
-        self.pieces.get(stage_idx).map(|piece| piece.begins)
+        let piece_idx = self.pieces.partition_point(|piece| piece.stage_idx < stage_idx);
+        self.pieces
+            .get(piece_idx)
+            .filter(|piece| piece.stage_idx == stage_idx)
+            .map(|piece| piece.begins)
     }
 
     /// The last piece that has begun at `t`.
-    fn piece_at(&self, t: f64) -> Option<(usize, &Piece)> {
+    fn piece_at(&self, t: f64) -> Option<&Piece> {
         let piece_idx = self.pieces.partition_point(|piece| piece.begins <= t).checked_sub(1)?;
-        Some((piece_idx, &self.pieces[piece_idx]))
-    }
-}
-
-impl Piece {
-    fn slope(&self) -> f64 {
-        if self.lasts.is_finite() && 0.0 < self.lasts {
-            (self.to - self.from) / self.lasts
-        } else {
-            0.0
-        }
-    }
-
-    fn rate(&self, t: f64) -> f64 {
-        self.slope().mul_add(t, self.from).max(0.0)
-    }
-
-    fn area(&self, t: f64) -> f64 {
-        t * self.slope().mul_add(t / 2.0, self.from)
-    }
-
-    /// When the area of this piece reaches `area`; `None` if it does not.
-    fn when(&self, area: f64) -> Option<f64> {
-        // from × t + slope × t² / 2 = area, in the form that stays stable when the slope is nearly
-        // zero.
-        let under_root = self.from.mul_add(self.from, 2.0 * self.slope() * area);
-        // At the very end of a ramp to zero the root is of a tiny number of either sign.
-        let divisor = self.from + under_root.max(0.0).sqrt();
-        if area <= 0.0 && (0.0 < self.from || 0.0 < self.slope()) {
-            return Some(0.0);
-        }
-        if divisor <= 0.0 || area > self.area(self.lasts) {
-            return None;
-        }
-        let t = 2.0 * area / divisor;
-        (t < self.lasts).then_some(t)
+        self.pieces.get(piece_idx)
     }
 }
 
@@ -139,16 +114,32 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::scenario::stage::Shape;
 
     fn stages(spec: &[(u64, f64, f64)]) -> Vec<Stage> {
         spec.iter()
-            .map(|(millis, from, to)| Stage {
-                name: String::new(),
-                lasts: Duration::from_millis(*millis),
-                from: *from,
-                to: *to,
-            })
+            .map(|(millis, from, to)| Stage::linear("", Duration::from_millis(*millis), *from, *to))
             .collect()
+    }
+
+    /// Stages of every shape.
+    fn any_stage() -> impl Strategy<Value = Stage> {
+        let amount = || prop_oneof![Just(0.0), 0.0..300.0f64];
+        (1..3_000u64, amount(), amount(), 0..4u8, 1..9u32).prop_map(
+            |(millis, from, to, shape, n)| {
+                let lasts = Duration::from_millis(millis);
+                let shape = match shape {
+                    0 => Shape::Linear,
+                    1 => Shape::Spike { peak: from + to, rise: lasts / n },
+                    2 => Shape::Sine { amplitude: from * to / 300.0, period: lasts / n },
+                    _ => Shape::Levels {
+                        levels: (0..n).map(|it| if it % 2 == 0 { from } else { to }).collect(),
+                        each: lasts / n,
+                    },
+                };
+                Stage { shape, ..Stage::linear("", lasts, from, to) }
+            },
+        )
     }
 
     /// How many whole numbers are due before the end.
@@ -182,10 +173,10 @@ mod tests {
     proptest! {
         #[test]
         fn due_is_the_inverse_of_the_integral(
-            spec in prop::collection::vec((1..5_000u64, 0.0..500.0f64, 0.0..500.0f64), 1..8),
+            stages in prop::collection::vec(any_stage(), 1..8),
             share in 0.0..1.0f64,
         ) {
-            let profile = Profile::of(&stages(&spec));
+            let profile = Profile::of(&stages);
             let total = profile.integral(profile.lasts());
             let area = total * share;
             if let Some(t) = profile.due(area) {
@@ -196,9 +187,11 @@ mod tests {
 
         #[test]
         fn as_many_are_due_as_the_integral_says_and_never_before_their_time(
-            spec in prop::collection::vec((1..2_000u64, 0.0..200.0f64, 0.0..200.0f64), 1..8),
+            stages in prop::collection::vec(any_stage(), 1..8),
         ) {
-            let profile = Profile::of(&stages(&spec));
+            let profile = Profile::of(&stages);
+            prop_assert!((profile.lasts()
+                - stages.iter().map(|stage| stage.lasts).sum::<Duration>().as_secs_f64()).abs() < 1e-9);
             let total = profile.integral(profile.lasts());
             let n = n_due(&profile);
             prop_assert!((f64::from(n) - total).abs() <= 1.0 + 1e-6, "{} of {}", n, total);

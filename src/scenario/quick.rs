@@ -9,11 +9,13 @@ use super::error::Error;
 use super::error::Fault;
 use super::plan::Address;
 use super::plan::Arrivals;
+use super::plan::Body;
 use super::plan::Load;
 use super::plan::Plan;
 use super::plan::Request;
 use super::plan::Stage;
 use super::plan::Target;
+use super::plan::Think;
 use super::resolve;
 
 /// What was asked for.
@@ -36,7 +38,13 @@ pub struct Quick {
     /// Headers, each as `Name: value`.
     pub headers: Vec<String>,
     /// The body, if any.
-    pub body: Option<String>,
+    pub body: Option<Body>,
+    /// How long a user thinks.
+    pub think: Think,
+    /// Threads that send; `None`: as many as the load asks for.
+    pub threads: Option<u32>,
+    /// A file of recorded arrivals, in place of the amount and the length.
+    pub trace: Option<String>,
     /// When a request counts as failed.
     pub timeout: Duration,
     /// Whether a certificate that does not verify is accepted.
@@ -97,6 +105,13 @@ impl Quick {
         if !faults.is_empty() {
             return Err(Error::Invalid { name: "load".to_owned(), faults });
         }
+        let (arrivals, stage, trace) = match &self.trace {
+            Some(file) => match super::recorded(file)? {
+                (Arrivals::Even, stage, trace) if self.poisson => (Arrivals::Poisson, stage, trace),
+                recorded => recorded,
+            },
+            None => (self.arrivals(), self.stage(), None),
+        };
         let users = match self.amount {
             Amount::Users(users) => Some(users),
             Amount::Rate(_) => None,
@@ -110,6 +125,7 @@ impl Quick {
                 max_in_flight: resolve::MAX_IN_FLIGHT_DEFAULT.max(connections(users)),
                 max_rate: self.max_rate,
                 insecure: self.insecure,
+                threads: self.threads,
             },
             request: Request {
                 method,
@@ -118,24 +134,30 @@ impl Quick {
                 body: self.body,
                 timeout: self.timeout,
                 keep_alive: self.keep_alive,
+                matrix: Vec::new(),
             },
             load: Load {
-                arrivals: match (self.amount, self.poisson) {
-                    (Amount::Users(_), _) => Arrivals::Closed { think: Duration::ZERO },
-                    (Amount::Rate(_), true) => Arrivals::Poisson,
-                    (Amount::Rate(_), false) => Arrivals::Even,
-                },
+                arrivals,
                 seed: self.seed,
-                stages: vec![Stage {
-                    name: "steady".to_owned(),
-                    lasts: self.lasts.unwrap_or(SPAN_MAX),
-                    from: self.amount.value(),
-                    to: self.amount.value(),
-                }],
+                stages: vec![stage],
                 max_requests: self.count,
+                trace,
             },
             checks: Vec::new(),
         })
+    }
+
+    fn arrivals(&self) -> Arrivals {
+        match (self.amount, self.poisson) {
+            (Amount::Users(_), _) => Arrivals::Closed { think: self.think, batch: None },
+            (Amount::Rate(_), true) => Arrivals::Poisson,
+            (Amount::Rate(_), false) => Arrivals::Even,
+        }
+    }
+
+    fn stage(&self) -> Stage {
+        let amount = self.amount.value();
+        Stage::linear("steady", self.lasts.unwrap_or(SPAN_MAX), amount, amount)
     }
 }
 
@@ -173,6 +195,9 @@ impl Default for Quick {
             method: "GET".to_owned(),
             headers: Vec::new(),
             body: None,
+            think: Think::Fixed(Duration::ZERO),
+            threads: None,
+            trace: None,
             timeout: resolve::TIMEOUT_DEFAULT,
             insecure: false,
             keep_alive: true,
@@ -204,7 +229,10 @@ mod tests {
         assert_eq!(plan.request.path, "/x?y=z");
         assert_eq!(plan.request.headers, [("Accept".to_owned(), "a:b".to_owned())]);
         let plan = Quick { amount: Amount::Users(70.0), ..quick("http://a") }.plan().unwrap();
-        assert_eq!(plan.load.arrivals, Arrivals::Closed { think: Duration::ZERO });
+        assert_eq!(
+            plan.load.arrivals,
+            Arrivals::Closed { think: Think::Fixed(Duration::ZERO), batch: None }
+        );
         assert_eq!(plan.target.connections, 70);
     }
 

@@ -8,20 +8,32 @@ use serde::Deserialize;
 
 use super::address;
 use super::amount::Amount;
+use super::amount::AmountError;
 use super::amount::SPAN_MAX;
+use super::amount::Size;
 use super::amount::Span;
 use super::check::Check;
 use super::error::Fault;
 use super::file;
 use super::plan::Address;
 use super::plan::Arrivals;
+use super::plan::Batch;
+use super::plan::Body;
 use super::plan::Create;
+use super::plan::Dimension;
 use super::plan::Load;
 use super::plan::Plan;
 use super::plan::Request;
+use super::plan::Shape;
 use super::plan::Stage;
 use super::plan::Target;
+use super::plan::Think;
+use super::trace::Recording;
 use super::tree::Node;
+use super::vary::CHOICES_MAX;
+use super::vary::COMBINATIONS_MAX;
+use super::vary::Choice;
+use super::vary::Sets;
 use crate::units::clean;
 
 /// When a request counts as failed, if the scenario does not say.
@@ -38,14 +50,23 @@ const CONNECTIONS_MAX: u32 = 100_000;
 const MAX_IN_FLIGHT_MAX: u32 = 1_000_000;
 const TIMEOUT_MAX: Duration = Duration::from_secs(3600);
 const STAGES_MAX: usize = 1000;
+/// No machine that sends has more cores to give.
+pub(super) const THREADS_MAX: u32 = 256;
+const STEPS_MAX: u32 = 10_000;
+const BATCH_MAX: u32 = 1000;
 const NAME_CHARS: usize = 60;
 const ABOUT_CHARS: usize = 400;
 
-/// Gives the plan of a file, or all that is wrong with it.
-pub(super) fn plan(tree: &Node, name: &str) -> Result<Plan, Vec<Fault>> {
+/// Gives the plan of a file, or all that is wrong with it. `read` reads the file that a field
+/// names.
+pub(super) fn plan(
+    tree: &Node,
+    name: &str,
+    read: impl FnOnce(&str) -> Result<String, String>,
+) -> Result<Plan, Vec<Fault>> {
     let file = file::File::deserialize(tree).map_err(|fault| vec![fault])?;
     let mut faults = Faults { tree, found: Vec::new() };
-    let load = load(file.load, &mut faults);
+    let load = load(file.load, read, &mut faults);
     let plan = Plan {
         name: clean(file.name.as_deref().unwrap_or(name).trim(), NAME_CHARS),
         about: clean(file.about.as_deref().unwrap_or_default().trim(), ABOUT_CHARS),
@@ -101,6 +122,7 @@ fn target(file: file::Target, load: &Load, faults: &mut Faults<'_>) -> Target {
         max_in_flight: faults.within("target.max_in_flight", max_in_flight, MAX_IN_FLIGHT_MAX),
         max_rate,
         insecure: file.insecure.unwrap_or(false),
+        threads: file.threads.map(|n| faults.within("target.threads", n, THREADS_MAX)),
         address: target_address(file, faults),
     }
 }
@@ -113,8 +135,11 @@ fn target(file: file::Target, load: &Load, faults: &mut Faults<'_>) -> Target {
 )]
 fn users(load: &Load) -> u32 {
     match load.arrivals {
-        Arrivals::Closed { .. } => load.peak() as u32,
-        Arrivals::Even | Arrivals::Poisson => 0,
+        Arrivals::Closed { batch, .. } => {
+            let parallel = batch.map_or(1, |batch| batch.parallel);
+            (load.peak() as u32).saturating_mul(parallel).min(CONNECTIONS_MAX)
+        }
+        Arrivals::Even | Arrivals::Poisson | Arrivals::Recorded => 0,
     }
 }
 
@@ -124,7 +149,7 @@ fn max_rate(amount: Amount, load: &Load, faults: &mut Faults<'_>) -> f64 {
         (Arrivals::Closed { .. }, Amount::Rate(_)) => {
             faults.add(FIELD, "is a rate; a closed loop has users, as 100 users");
         }
-        (Arrivals::Even | Arrivals::Poisson, Amount::Users(_)) => {
+        (Arrivals::Even | Arrivals::Poisson | Arrivals::Recorded, Amount::Users(_)) => {
             faults.add(FIELD, "is a number of users; an open loop has a rate, as 5000/s");
         }
         _ => {}
@@ -226,39 +251,173 @@ fn request(file: file::Request, faults: &mut Faults<'_>) -> Request {
         method,
         path,
         headers,
-        body: file.body,
+        body: file.body.map(body),
         timeout,
         keep_alive: file.keep_alive.unwrap_or(true),
+        matrix: matrix(file.matrix.unwrap_or_default(), faults),
     }
 }
 
-fn load(file: file::Load, faults: &mut Faults<'_>) -> Load {
-    let arrivals = match (file.arrivals, file.think) {
-        (Some(file::Arrivals::Closed), think) => {
-            Arrivals::Closed { think: think.map_or(Duration::ZERO, |span| span.0) }
+fn body(file: file::Body) -> Body {
+    match file {
+        file::Body::Text(text) => Body::Text(text),
+        file::Body::File(path) => Body::File(path.into()),
+        file::Body::Random(size) => Body::Random(size.0),
+    }
+}
+
+fn matrix(file: Vec<file::Dimension>, faults: &mut Faults<'_>) -> Vec<Dimension> {
+    let dimensions: Vec<Dimension> = file
+        .into_iter()
+        .enumerate()
+        .map(|(dimension_idx, file)| dimension(file, dimension_idx, faults))
+        .collect();
+    let n_choices: usize = dimensions.iter().map(|it| it.choices.len()).sum();
+    let n_combinations =
+        dimensions.iter().fold(1, |n: usize, it| n.saturating_mul(it.choices.len()));
+    if CHOICES_MAX < n_choices {
+        faults.add("request.matrix", format!("has {n_choices} choices; at most {CHOICES_MAX}"));
+    }
+    if COMBINATIONS_MAX < n_combinations {
+        let text = format!("has {n_combinations} combinations; at most {COMBINATIONS_MAX}");
+        faults.add("request.matrix", text);
+    }
+    dimensions
+}
+
+fn dimension(file: file::Dimension, dimension_idx: usize, faults: &mut Faults<'_>) -> Dimension {
+    let field = |key: &str| format!("request.matrix.{dimension_idx}.{key}");
+    let (kind, name) = file.vary.trim().split_once(' ').unwrap_or((file.vary.trim(), ""));
+    let name = name.trim();
+    let is_named = matches!(kind, "query" | "header");
+    if is_named == name.is_empty() {
+        faults.add(
+            &field("vary"),
+            format!(
+                "is {:?}; write path, body, host, url, `query NAME` or `header NAME`",
+                clean(&file.vary, 40)
+            ),
+        );
+    }
+    if file.of.is_empty() {
+        faults.add(&field("of"), "is empty; list what it may be");
+    }
+    let weights = file.weights.unwrap_or_else(|| vec![1; file.of.len()]);
+    if weights.len() != file.of.len() || weights.iter().all(|weight| *weight == 0) {
+        let text = format!("must be {} numbers, one for each of `of`, not all 0", file.of.len());
+        faults.add(&field("weights"), text);
+    }
+    let choices = file.of.iter().zip(weights).enumerate().filter_map(|(of_idx, (of, weight))| {
+        let sets = faults.keep(&field(&format!("of.{of_idx}")), sets(kind, name, of))?;
+        Some(Choice { name: clean(of, NAME_CHARS), weight, sets })
+    });
+    let choices = choices.collect();
+    let name =
+        file.name.unwrap_or_else(|| if is_named { name.to_owned() } else { kind.to_owned() });
+    Dimension { name: clean(name.trim(), NAME_CHARS), choices }
+}
+
+fn sets(kind: &str, name: &str, of: &str) -> Result<Sets, String> {
+    Ok(match kind {
+        "path" => {
+            address::check_path(of)?;
+            Sets::Path(of.to_owned())
         }
-        (arrivals, think) => {
-            if think.is_some() {
-                faults.add(
-                    "load.think",
-                    "is only for users: write `arrivals: closed`, or leave it out",
-                );
+        "query" => {
+            address::check_path(&format!("/?{name}={of}"))?;
+            Sets::Query { name: name.to_owned(), value: of.to_owned() }
+        }
+        "header" => {
+            address::check_header(name, of)?;
+            Sets::Header { name: name.to_owned(), value: of.to_owned() }
+        }
+        "body" if of == "none" => Sets::Body(None),
+        "body" => {
+            let size: Size = of.parse().map_err(|error: AmountError| error.to_string())?;
+            Sets::Body(Some(Body::Random(size.0)))
+        }
+        "host" => {
+            address::check_host(of)?;
+            Sets::Host(of.to_owned())
+        }
+        "url" => match address::split_url(of)? {
+            (origin, None) => Sets::Url(origin),
+            (_, Some(path)) => return Err(format!("has a path; vary that apart: {path}")),
+        },
+        // Said at `vary`.
+        _ => Sets::Body(None),
+    })
+}
+
+fn load(
+    file: file::Load,
+    read: impl FnOnce(&str) -> Result<String, String>,
+    faults: &mut Faults<'_>,
+) -> Load {
+    let mut arrivals = match file.arrivals {
+        Some(file::Arrivals::Closed) => Arrivals::Closed {
+            think: file.think.map_or(Think::Fixed(Duration::ZERO), |think| think.0),
+            batch: file.batch.as_ref().map(|it| batch(it, faults)),
+        },
+        arrivals => {
+            for (field, is_given) in
+                [("load.think", file.think.is_some()), ("load.batch", file.batch.is_some())]
+            {
+                if is_given {
+                    faults
+                        .add(field, "is only for users: write `arrivals: closed`, or leave it out");
+                }
             }
-            if arrivals == Some(file::Arrivals::Poisson) {
-                Arrivals::Poisson
-            } else {
-                Arrivals::Even
+            match arrivals {
+                Some(file::Arrivals::Poisson) => Arrivals::Poisson,
+                _ => Arrivals::Even,
             }
         }
     };
-    if file.stages.is_empty() {
+    let seed = file.seed.unwrap_or(SEED_DEFAULT);
+    if let Some(name) = &file.trace {
+        if file.stages.is_some() {
+            faults.add("load.trace", "stands beside `stages`; keep one of them");
+        }
+        let recording = read(name).and_then(|text| Recording::parse(&text));
+        let Some(recording) = faults.keep("load.trace", recording) else {
+            return Load { arrivals, seed, stages: Vec::new(), max_requests: None, trace: None };
+        };
+        let (of_trace, stage, trace) = recording.into_load(name);
+        if matches!(arrivals, Arrivals::Closed { .. }) {
+            faults.add("load.trace", "tells when requests are due; users have no due times");
+        } else if trace.is_some() {
+            if file.arrivals.is_some() {
+                faults.add("load.arrivals", "are those of `trace`; leave it out");
+            }
+            arrivals = of_trace;
+        }
+        return Load { arrivals, seed, stages: vec![stage], max_requests: None, trace };
+    }
+    let stages = stages(file.stages.unwrap_or_default(), arrivals, faults);
+    Load { arrivals, seed, stages, max_requests: None, trace: None }
+}
+
+fn batch(file: &file::Batch, faults: &mut Faults<'_>) -> Batch {
+    let size = faults.within("load.batch.of", file.of, BATCH_MAX);
+    let parallel = file.parallel.unwrap_or(size);
+    let per_host = file.per_host.unwrap_or(parallel);
+    Batch {
+        size,
+        parallel: faults.within("load.batch.parallel", parallel, BATCH_MAX).min(size),
+        per_host: faults.within("load.batch.per_host", per_host, BATCH_MAX).min(parallel),
+    }
+}
+
+fn stages(file: Vec<file::Stage>, arrivals: Arrivals, faults: &mut Faults<'_>) -> Vec<Stage> {
+    if file.is_empty() {
         faults.add("load.stages", "is empty; add a stage, as {for: 20s, at: 40/s}");
     }
-    if STAGES_MAX < file.stages.len() {
+    if STAGES_MAX < file.len() {
         faults.add("load.stages", format!("has more than {STAGES_MAX} stages"));
     }
-    let mut stages: Vec<Stage> = Vec::with_capacity(file.stages.len());
-    for (stage_idx, stage) in file.stages.into_iter().enumerate() {
+    let mut stages: Vec<Stage> = Vec::with_capacity(file.len());
+    for (stage_idx, stage) in file.into_iter().enumerate() {
         let before = stages.last().map_or(0.0, |stage| stage.to);
         stages.push(self::stage(stage, stage_idx, (arrivals, before), faults));
     }
@@ -266,7 +425,7 @@ fn load(file: file::Load, faults: &mut Faults<'_>) -> Load {
     if SPAN_MAX < lasts {
         faults.add("load.stages", "last longer than a week together; shorten them");
     }
-    Load { arrivals, seed: file.seed.unwrap_or(SEED_DEFAULT), stages, max_requests: None }
+    stages
 }
 
 fn stage(
@@ -279,13 +438,22 @@ fn stage(
     if file.lasts.0.is_zero() {
         faults.add(&field("for"), "is zero; write how long the stage lasts, as 20s");
     }
-    for (key, amount) in [("at", file.at), ("from", file.from), ("to", file.to)] {
+    for (key, amount) in [
+        ("at", file.at),
+        ("from", file.from),
+        ("to", file.to),
+        ("peak", file.peak),
+        ("amplitude", file.amplitude),
+    ] {
         match (arrivals, amount) {
             (Arrivals::Closed { .. }, Some(Amount::Rate(rate))) => faults.add(
                 &field(key),
                 format!("is a rate; with `arrivals: closed` write users, as {rate:.0} users"),
             ),
-            (Arrivals::Even | Arrivals::Poisson, Some(Amount::Users(users))) => faults.add(
+            (
+                Arrivals::Even | Arrivals::Poisson | Arrivals::Recorded,
+                Some(Amount::Users(users)),
+            ) => faults.add(
                 &field(key),
                 format!("is a number of users; write a rate, as {users}/s, or `arrivals: closed`"),
             ),
@@ -308,8 +476,62 @@ fn stage(
             (0.0, 0.0)
         }
     };
+    let shape = shape(&file, (from, to), &field, faults);
     let name = file.name.unwrap_or_else(|| format!("stage {}", stage_idx + 1));
-    Stage { name: clean(name.trim(), NAME_CHARS), lasts: file.lasts.0, from, to }
+    Stage { name: clean(name.trim(), NAME_CHARS), lasts: file.lasts.0, from, to, shape }
+}
+
+fn shape(
+    file: &file::Stage,
+    (from, to): (f64, f64),
+    field: &impl Fn(&str) -> String,
+    faults: &mut Faults<'_>,
+) -> Shape {
+    match (file.steps, file.peak, file.amplitude, file.period) {
+        (None, None, None, None) => Shape::Linear,
+        (Some(steps), None, None, None) => {
+            if file.at.is_some() {
+                faults.add(&field("steps"), "goes with `from` and `to`, not with `at`");
+            }
+            if !(2..=STEPS_MAX).contains(&steps) {
+                faults.add(&field("steps"), format!("is {steps}; write 2 to {STEPS_MAX}"));
+                return Shape::Linear;
+            }
+            let share = |step| f64::from(step) / f64::from(steps - 1);
+            let levels = (0..steps).map(|step| (to - from).mul_add(share(step), from)).collect();
+            Shape::Levels { levels, each: file.lasts.0 / steps }
+        }
+        (None, Some(peak), None, None) => {
+            if file.at.is_none() || peak.value() < from {
+                faults.add(&field("peak"), "goes with a lower `at`, from which it rises");
+            }
+            Shape::Spike { peak: peak.value(), rise: file.lasts.0 / 2 }
+        }
+        (None, None, Some(amplitude), Some(period)) => {
+            if file.at.is_none() || from < amplitude.value() {
+                faults.add(&field("amplitude"), "goes with an `at` that is not lower");
+            }
+            if period.0 < Duration::from_millis(100) {
+                faults.add(&field("period"), "is below 100ms; write the time of one wave, as 60s");
+            }
+            Shape::Sine { amplitude: amplitude.value(), period: period.0 }
+        }
+        (None, None, Some(_), None) => {
+            faults.add(&field("amplitude"), "goes with `period`, the time of one wave, as 60s");
+            Shape::Linear
+        }
+        (None, None, None, Some(_)) => {
+            faults.add(&field("period"), "goes with `amplitude`, the height of the wave, as 50/s");
+            Shape::Linear
+        }
+        _ => {
+            faults.add(
+                &field("for"),
+                "keep one of `steps`, `peak` (a spike) and `amplitude` (a sine)",
+            );
+            Shape::Linear
+        }
+    }
 }
 
 fn checks(file: &[String], faults: &mut Faults<'_>) -> Vec<Check> {

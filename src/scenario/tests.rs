@@ -9,7 +9,9 @@ use proptest::proptest;
 use super::*;
 use crate::scenario::plan::Address;
 use crate::scenario::plan::Arrivals;
+use crate::scenario::plan::Body;
 use crate::scenario::plan::Stage;
+use crate::scenario::plan::Think;
 
 const SMALL: &str = "\
 name: small
@@ -35,13 +37,8 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(
         plan.load.stages,
         [
-            Stage {
-                name: "stage 1".to_owned(),
-                lasts: Duration::from_secs(20),
-                from: 40.0,
-                to: 40.0
-            },
-            Stage { name: "up".to_owned(), lasts: Duration::from_secs(30), from: 40.0, to: 400.0 },
+            Stage::linear("stage 1", Duration::from_secs(20), 40.0, 40.0),
+            Stage::linear("up", Duration::from_secs(30), 40.0, 400.0),
         ]
     );
     assert_eq!(plan.requests(), Some(800.0 + 6600.0));
@@ -95,8 +92,9 @@ checks: [p99 < 2s, panics < 2]
     );
     assert_eq!(create.env, [pair("FAIL_RATIO", "0.5"), pair("DEBUG", "true")]);
     assert_eq!(plan.request.method, "POST");
-    assert_eq!(plan.request.body.as_deref(), Some("hello\n"));
-    assert_eq!(plan.load.arrivals, Arrivals::Closed { think: Duration::from_millis(500) });
+    assert_eq!(plan.request.body, Some(Body::Text("hello\n".to_owned())));
+    let think = Think::Fixed(Duration::from_millis(500));
+    assert_eq!(plan.load.arrivals, Arrivals::Closed { think, batch: None });
     assert_eq!(plan.checks.len(), 2);
 }
 

@@ -1,7 +1,5 @@
 //! `rampscope load`: the quick one, without a cluster and without a file.
 
-use std::fs;
-use std::io::Read as _;
 use std::path::PathBuf;
 
 use super::CliError;
@@ -12,11 +10,9 @@ use crate::cli::settings;
 use crate::cli::settings::Env;
 use crate::cli::settings::Shared;
 use crate::scenario::amount::Amount;
+use crate::scenario::plan::Body;
 use crate::scenario::quick::Quick;
 use crate::scenario::resolve;
-
-/// Largest body that is sent, in bytes.
-const BODY_BYTES_MAX: u64 = 16 << 20;
 
 pub(super) fn invocation(args: LoadArgs, env: Env<'_>) -> Result<Invocation, CliError> {
     let default = Quick::default();
@@ -40,7 +36,10 @@ pub(super) fn invocation(args: LoadArgs, env: Env<'_>) -> Result<Invocation, Cli
         count: args.count,
         method: request.method,
         headers,
-        body: request.body.map(body).transpose()?,
+        body: request.body.map(body).or(request.body_size.map(|size| Body::Random(size.0))),
+        think: args.think.unwrap_or(default.think),
+        threads: args.threads,
+        trace: args.trace,
         timeout: request.timeout.0,
         insecure: request.insecure,
         keep_alive: !request.disable_keepalive,
@@ -66,17 +65,10 @@ pub(super) fn invocation(args: LoadArgs, env: Env<'_>) -> Result<Invocation, Cli
     Ok(Invocation::Load { settings, plan })
 }
 
-/// The text itself, or after `@` what a file says.
-fn body(text: String) -> Result<String, CliError> {
-    let Some(path) = text.strip_prefix('@').map(PathBuf::from) else { return Ok(text) };
-    let mut body = String::new();
-    let read = fs::File::open(&path)
-        .and_then(|file| file.take(BODY_BYTES_MAX + 1).read_to_string(&mut body));
-    match read {
-        Err(source) => Err(CliError::File { action: "read", path, source }),
-        Ok(_) if BODY_BYTES_MAX < body.len() as u64 => {
-            Err(CliError::Usage(format!("{}: larger than 16 MiB", path.display())))
-        }
-        Ok(_) => Ok(body),
+/// The text itself, or after `@` the name of a file.
+fn body(text: String) -> Body {
+    match text.strip_prefix('@') {
+        Some(path) => Body::File(PathBuf::from(path)),
+        None => Body::Text(text),
     }
 }

@@ -104,6 +104,6 @@ fn load_plan(args: &ScenarioArgs) -> Result<Plan, CliError> {
 fn amount(plan: &Plan, value: f64) -> Amount {
     match plan.load.arrivals {
         Arrivals::Closed { .. } => Amount::Users(value.round()),
-        Arrivals::Even | Arrivals::Poisson => Amount::Rate(value),
+        Arrivals::Even | Arrivals::Poisson | Arrivals::Recorded => Amount::Rate(value),
     }
 }

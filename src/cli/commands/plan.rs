@@ -15,8 +15,15 @@ use crate::cli::settings::Env;
 use crate::scenario::amount::Span;
 use crate::scenario::plan::Address;
 use crate::scenario::plan::Arrivals;
+use crate::scenario::plan::Batch;
+use crate::scenario::plan::Body;
 use crate::scenario::plan::Plan;
+use crate::scenario::plan::Shape;
 use crate::scenario::plan::Stage;
+use crate::scenario::plan::Think;
+use crate::scenario::plan::Trace;
+use crate::scenario::profile::Profile;
+use crate::units::clean;
 
 /// Cells of the picture.
 const CHART_WIDTH: u32 = 60;
@@ -106,15 +113,24 @@ fn facts(plan: &Plan) -> Vec<(&'static str, String)> {
         format!("{} {}, timeout {}, {reuse}", request.method, request.path, Span(request.timeout)),
     ));
     facts.extend(request.headers.iter().map(|(name, value)| ("", format!("{name}: {value}"))));
-    facts.extend(request.body.iter().map(|body| ("", format!("body {body}"))));
+    facts.extend(request.body.iter().map(|body| ("", format!("body {}", body_words(body)))));
+    for dimension in &request.matrix {
+        let sum = dimension.weight();
+        let choices = dimension.choices.iter().map(|choice| {
+            let share = 100 * u64::from(choice.weight) / sum.max(1);
+            format!("{} {share} %", choice.name)
+        });
+        let choices: Vec<String> = choices.collect();
+        facts.push(("", format!("{}: {}", dimension.name, choices.join(", "))));
+    }
     let seed = plan.load.seed;
     facts.push((
         "arrivals",
         match plan.load.arrivals {
             Arrivals::Even => "open loop, evenly spaced".to_owned(),
             Arrivals::Poisson => format!("open loop, Poisson, seed {seed}"),
-            Arrivals::Closed { think } if think.is_zero() => "closed loop".to_owned(),
-            Arrivals::Closed { think } => format!("closed loop, thinks {}", Span(think)),
+            Arrivals::Recorded => recorded(plan.load.trace.as_ref()),
+            Arrivals::Closed { think, batch } => closed(think, batch),
         },
     ));
     let target = &plan.target;
@@ -132,6 +148,34 @@ fn facts(plan: &Plan) -> Vec<(&'static str, String)> {
     facts
 }
 
+fn body_words(body: &Body) -> String {
+    match body {
+        Body::Text(text) => text.clone(),
+        Body::File(path) => format!("from {}", clean(&path.to_string_lossy(), 80)),
+        Body::Random(bytes) => format!("of {bytes} random bytes"),
+    }
+}
+
+fn recorded(trace: Option<&Trace>) -> String {
+    trace.map_or_else(String::new, |trace| {
+        format!("open loop, at the moments of {} ({} of them)", trace.file, trace.n)
+    })
+}
+
+fn closed(think: Think, batch: Option<Batch>) -> String {
+    let thinks = match think {
+        Think::Fixed(Duration::ZERO) => String::new(),
+        _ => format!(", thinks {think}"),
+    };
+    let sends = batch.map(|batch| {
+        format!(
+            ", {} requests together ({} at once, {} to a host)",
+            batch.size, batch.parallel, batch.per_host
+        )
+    });
+    format!("closed loop{}{thinks}", sends.unwrap_or_default())
+}
+
 /// The profile as a picture: each column the mean amount of its slice of time.
 fn chart(plan: &Plan, charset: Charset) -> String {
     let glyphs: &[char] = match charset {
@@ -142,11 +186,9 @@ fn chart(plan: &Plan, charset: Charset) -> String {
         Charset::Ascii => ('+', '|', '+', '-'),
         Charset::Block | Charset::Braille => ('┤', '│', '└', '─'),
     };
-    let (slice, peak) = (plan.lasts() / CHART_WIDTH, plan.peak().max(f64::MIN_POSITIVE));
+    let peak = plan.peak().max(f64::MIN_POSITIVE);
     let levels = f64::from(u32::try_from(glyphs.len() - 1).unwrap_or(1));
-    let means: Vec<f64> = (0..CHART_WIDTH)
-        .map(|column| mean(&plan.load.stages, slice * column, slice * (column + 1)))
-        .collect();
+    let means = means(plan);
     let top = super::amount(plan, plan.peak()).to_string();
     let width = top.width().max(7);
     let mut text = String::new();
@@ -171,21 +213,12 @@ fn chart(plan: &Plan, charset: Charset) -> String {
     text
 }
 
-/// The mean amount between two moments: the area, divided by the time.
-fn mean(stages: &[Stage], from: Duration, until: Duration) -> f64 {
-    let mut area = 0.0;
-    let mut began = Duration::ZERO;
-    for stage in stages {
-        let ended = began + stage.lasts;
-        let (left, right) = (from.max(began), until.min(ended));
-        if left < right {
-            let both = stage.amount(left.saturating_sub(began))
-                + stage.amount(right.saturating_sub(began));
-            area += both / 2.0 * right.saturating_sub(left).as_secs_f64();
-        }
-        began = ended;
-    }
-    area / until.saturating_sub(from).as_secs_f64().max(f64::MIN_POSITIVE)
+/// The mean amount in each column of the picture.
+fn means(plan: &Plan) -> Vec<f64> {
+    let profile = Profile::of(&plan.load.stages);
+    let slice = (profile.lasts() / f64::from(CHART_WIDTH)).max(f64::MIN_POSITIVE);
+    let area = |column: u32| profile.integral(slice * f64::from(column));
+    (0..CHART_WIDTH).map(|column| (area(column + 1) - area(column)) / slice).collect()
 }
 
 /// The stages, a line each, and their sum.
@@ -196,14 +229,12 @@ fn table(plan: &Plan, charset: Charset) -> String {
     let mut rows = vec![heads.map(ToOwned::to_owned)];
     let mut began = Duration::ZERO;
     for (stage, number) in plan.load.stages.iter().zip(1u32..) {
-        let (from, to) = (super::amount(plan, stage.from), super::amount(plan, stage.to));
-        let is_steady = (stage.to - stage.from).abs() < f64::EPSILON;
         rows.push([
             number.to_string(),
             stage.name.clone(),
             Span(began).to_string().replace("0 ms", "0 s"),
             Span(stage.lasts).to_string(),
-            if is_steady { to.to_string() } else { format!("{from} {arrow} {to}") },
+            amounts(plan, stage, arrow),
             if is_open { grouped(stage.area()) } else { String::new() },
         ]);
         began += stage.lasts;
@@ -225,6 +256,31 @@ fn table(plan: &Plan, charset: Charset) -> String {
         let _ = writeln!(text, "{}", line.trim_end());
     }
     text
+}
+
+/// How the load of a stage goes.
+fn amounts(plan: &Plan, stage: &Stage, arrow: &str) -> String {
+    let amount = |value| super::amount(plan, value).to_string();
+    let (from, to) = (amount(stage.from), amount(stage.to));
+    match &stage.shape {
+        Shape::Linear if from == to => to,
+        Shape::Linear => format!("{from} {arrow} {to}"),
+        Shape::Levels { levels, each } => format!(
+            "{} to {}, {} levels of {}",
+            amount(stage.least()),
+            amount(stage.most()),
+            levels.len(),
+            Span(*each)
+        ),
+        Shape::Sine { amplitude, period } => {
+            format!(
+                "{from} and up to {} more or less, {} a wave",
+                amount(*amplitude),
+                Span(*period)
+            )
+        }
+        Shape::Spike { peak, .. } => format!("{from} {arrow} {} {arrow} {from}", amount(*peak)),
+    }
 }
 
 /// A count as people read it: `12,345`.
@@ -259,10 +315,8 @@ mod tests {
     #[test]
     fn the_mean_of_all_slices_is_the_whole() {
         let plan = crate::scenario::load("panic", &[]).unwrap();
-        let slice = plan.lasts() / 7;
-        let sum: f64 = (0..7)
-            .map(|i| mean(&plan.load.stages, slice * i, slice * (i + 1)) * slice.as_secs_f64())
-            .sum();
+        let slice = plan.lasts().as_secs_f64() / f64::from(CHART_WIDTH);
+        let sum: f64 = means(&plan).iter().map(|mean| mean * slice).sum();
         assert!((sum - plan.requests().unwrap()).abs() < 1e-3, "{sum}");
     }
 }

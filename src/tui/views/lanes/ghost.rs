@@ -66,8 +66,7 @@ impl Drawing<'_> {
         for planned in stages.iter().skip(usize::try_from(stage.index).ok()?) {
             let elapsed = at.since(began);
             if elapsed < planned.lasts {
-                let share = elapsed.as_secs_f64() / planned.lasts.as_secs_f64().max(1e-6);
-                return Some((planned.to - planned.from).mul_add(share, planned.from));
+                return Some(planned.amount(elapsed));
             }
             began = began + planned.lasts;
         }

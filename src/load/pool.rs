@@ -1,0 +1,101 @@
+//! The connections to one target: who is idle, who waits, and when to try again.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::arrivals::Due;
+use super::failure::Failure;
+
+/// Waits between attempts to connect after failures: the first, and the longest.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+/// A request on its way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Job {
+    pub(super) due: Due,
+    /// When its first byte was written; nanoseconds since the origin, 0 before.
+    pub(super) started: u64,
+    /// Whether it was written once before, on a connection that the server had just closed.
+    pub(super) is_retried: bool,
+}
+
+/// The connections to one target.
+#[derive(Debug)]
+pub(super) struct Pool {
+    addresses: Vec<SocketAddr>,
+    next_address: usize,
+    /// Those that have nothing to do, the last one first.
+    pub(super) idle: Vec<usize>,
+    /// Requests that wait for a connection.
+    pub(super) waiting: VecDeque<Job>,
+    /// Open ones, those that are being opened included.
+    pub(super) n_open: usize,
+    pub(super) n_opening: usize,
+    max: usize,
+    backoff: Duration,
+    backoff_until: u64,
+    pub(super) last_failure: Failure,
+}
+
+impl Pool {
+    /// No connection yet; at most `max`.
+    pub(super) fn new(max: usize, waiting_max: usize) -> Self {
+        Self {
+            addresses: Vec::new(),
+            next_address: 0,
+            idle: Vec::with_capacity(max.min(1 << 16)),
+            waiting: VecDeque::with_capacity(waiting_max.min(1 << 16)),
+            n_open: 0,
+            n_opening: 0,
+            max,
+            backoff: BACKOFF.0,
+            backoff_until: 0,
+            last_failure: Failure::Dns,
+        }
+    }
+
+    /// Whether one who waits asks for another connection, and may have it.
+    pub(super) fn wants_more(&self) -> bool {
+        self.n_opening < self.waiting.len() && self.n_open < self.max
+    }
+
+    /// Whether attempts rest after a failure.
+    pub(super) const fn rests(&self, now: u64) -> bool {
+        now < self.backoff_until
+    }
+
+    /// How long a user rests whose request found no connection.
+    pub(super) const fn backoff(&self) -> Duration {
+        self.backoff
+    }
+
+    /// The next address, in turn.
+    pub(super) fn next_address(&mut self) -> Option<SocketAddr> {
+        let n_addresses = self.addresses.len();
+        let address = self.addresses.get(self.next_address % n_addresses.max(1)).copied();
+        self.next_address = self.next_address.wrapping_add(1);
+        address
+    }
+
+    /// What the name resolves to now.
+    pub(super) fn resolved(&mut self, addresses: Vec<SocketAddr>) {
+        self.addresses = addresses;
+    }
+
+    /// A connection stands.
+    pub(super) const fn connected(&mut self) {
+        self.n_opening -= 1;
+        self.backoff = BACKOFF.0;
+        self.backoff_until = 0;
+    }
+
+    /// An attempt failed. Those that were begun together count as one.
+    pub(super) fn failed(&mut self, failure: Failure, now: u64) {
+        self.last_failure = failure;
+        if self.backoff_until <= now {
+            self.backoff_until = now + u64::try_from(self.backoff.as_nanos()).unwrap_or(0);
+            self.backoff = (self.backoff * 2).min(BACKOFF.1);
+        }
+    }
+}

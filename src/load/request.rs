@@ -1,0 +1,272 @@
+//! What is sent: every combination of the plan's dimensions, rendered once before the load begins.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use rand::RngCore as _;
+use rand::SeedableRng as _;
+use rand::rngs::SmallRng;
+
+use crate::event::run::Found;
+use crate::scenario::plan::Body;
+use crate::scenario::plan::Dimension;
+use crate::scenario::plan::Plan;
+use crate::scenario::plan::Request;
+use crate::scenario::vary::BODY_BYTES_MAX;
+use crate::scenario::vary::Sets;
+use crate::scenario::vary::draw;
+
+use super::EngineError;
+use super::http1;
+use super::target::Target;
+
+/// A body up to this length is written together with its head.
+const TOGETHER_MAX: usize = 64 * 1024;
+
+/// All requests that may be sent.
+#[derive(Debug)]
+pub(super) struct Requests {
+    variants: Vec<Variant>,
+    dimensions: Vec<Weights>,
+    seed: u64,
+    n_hosts: usize,
+    /// Where they go; each has connections of its own.
+    pub(super) targets: Vec<Target>,
+    /// The names of dimensions and choices, in the order of their slots.
+    pub(super) slots: Vec<(String, String)>,
+}
+
+/// One combination.
+#[derive(Debug)]
+pub(super) struct Variant {
+    /// The head, and a body that is not long.
+    pub(super) head: Box<[u8]>,
+    /// A long body.
+    pub(super) rest: Option<Arc<[u8]>>,
+    /// Index of its target.
+    pub(super) target_idx: usize,
+    /// A number for each pair of target and `Host`, from zero.
+    pub(super) host_idx: usize,
+}
+
+/// The weights of a dimension's choices, and where its counters begin.
+#[derive(Debug)]
+struct Weights {
+    each: Vec<u32>,
+    sum: u64,
+    /// How far the variants of two neighbouring choices lie apart.
+    stride: usize,
+    first_slot: usize,
+}
+
+/// A request as it will be rendered.
+struct Draft<'a> {
+    request: Request,
+    url: &'a str,
+    host: Option<&'a str>,
+    body: Option<Arc<[u8]>>,
+}
+
+impl Requests {
+    /// Renders everything. Files are read here.
+    pub(super) fn new(plan: &Plan, found: &Found) -> Result<Self, EngineError> {
+        let matrix = &plan.request.matrix;
+        let mut bodies = Bodies { seed: plan.load.seed, made: Vec::new() };
+        let mut targets: Vec<(String, Target)> = Vec::new();
+        let mut hosts: HashMap<(usize, String), usize> = HashMap::new();
+        let n_variants = matrix.iter().map(|dimension| dimension.choices.len()).product();
+        let mut variants = Vec::with_capacity(n_variants);
+        for variant_idx in 0..n_variants {
+            let draft = Draft::new(plan, found, &choices(matrix, variant_idx), &mut bodies)?;
+            let host = draft.host.map(str::to_owned);
+            let url = draft.url.to_owned();
+            let key = format!("{url} {}", host.as_deref().unwrap_or_default());
+            let known = targets.iter().position(|(known, _)| match url.starts_with("https:") {
+                // A secured connection is to one name.
+                true => *known == key,
+                false => known.split(' ').next() == Some(&url),
+            });
+            let target_idx = if let Some(target_idx) = known {
+                target_idx
+            } else {
+                let found = Found { url: url.clone(), host: host.clone(), ..found.clone() };
+                targets.push((key, Target::new(plan, &found)?));
+                targets.len() - 1
+            };
+            let target = &targets[target_idx].1;
+            let authority = host.unwrap_or_else(|| target.authority.clone());
+            let n_hosts = hosts.len();
+            let host_idx = *hosts.entry((target_idx, authority.clone())).or_insert(n_hosts);
+            let path = format!("{}{}", target.path, draft.request.path);
+            let mut head = http1::render(&draft.request, &authority, &path, draft.body.as_deref());
+            let rest = draft.body.filter(|body| TOGETHER_MAX < body.len());
+            if rest.is_some() {
+                let n_head = head.len() - rest.as_ref().map_or(0, |rest| rest.len());
+                head.truncate(n_head);
+            }
+            variants.push(Variant { head: head.into(), rest, target_idx, host_idx });
+        }
+        Ok(Self {
+            variants,
+            dimensions: weights(matrix),
+            seed: plan.load.seed,
+            n_hosts: hosts.len(),
+            targets: targets.into_iter().map(|(_, target)| target).collect(),
+            slots: matrix
+                .iter()
+                .flat_map(|it| it.choices.iter().map(|to| (it.name.clone(), to.name.clone())))
+                .collect(),
+        })
+    }
+
+    /// The variant that the `number`th request is.
+    pub(super) fn draw(&self, number: u64) -> u32 {
+        let mut variant_idx = 0;
+        for (dimension, salt) in self.dimensions.iter().zip(0..) {
+            let mut at = draw(self.seed, number, salt) % dimension.sum;
+            let chosen = dimension.each.iter().position(|weight| {
+                let is_it = at < u64::from(*weight);
+                at = at.saturating_sub(u64::from(*weight));
+                is_it
+            });
+            variant_idx += chosen.unwrap_or(0) * dimension.stride;
+        }
+        // There are at most `COMBINATIONS_MAX`.
+        u32::try_from(variant_idx).unwrap_or(0)
+    }
+
+    pub(super) fn variant(&self, variant: u32) -> &Variant {
+        // Numbers come from `draw` alone.
+        &self.variants[variant as usize]
+    }
+
+    /// The counters of a variant, one of each dimension.
+    pub(super) fn slots_of(&self, variant: u32) -> impl Iterator<Item = usize> {
+        self.dimensions
+            .iter()
+            .map(move |it| it.first_slot + variant as usize / it.stride % it.each.len())
+    }
+
+    /// How many pairs of target and `Host` there are.
+    pub(super) fn n_hosts(&self) -> usize {
+        self.n_hosts
+    }
+}
+
+impl Variant {
+    pub(super) fn len(&self) -> usize {
+        self.head.len() + self.rest.as_ref().map_or(0, |rest| rest.len())
+    }
+
+    /// What is still to be written after `n_written` bytes, as far as it lies together.
+    pub(super) fn after(&self, n_written: usize) -> &[u8] {
+        match (self.head.get(n_written..), &self.rest) {
+            (Some(head), _) if !head.is_empty() => head,
+            (_, Some(rest)) => rest.get(n_written - self.head.len()..).unwrap_or_default(),
+            _ => &[],
+        }
+    }
+}
+
+impl<'a> Draft<'a> {
+    fn new(
+        plan: &'a Plan,
+        found: &'a Found,
+        choices: &[&'a Sets],
+        bodies: &mut Bodies,
+    ) -> Result<Self, EngineError> {
+        let mut request = Request { matrix: Vec::new(), ..plan.request.clone() };
+        let (mut url, mut host) = (found.url.as_str(), found.host.as_deref());
+        let mut body = plan.request.body.as_ref();
+        let mut query = String::new();
+        for sets in choices {
+            match sets {
+                Sets::Path(path) => request.path.clone_from(path),
+                Sets::Query { name, value } => query = format!("{query}&{name}={value}"),
+                Sets::Header { name, value } => {
+                    request.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+                    request.headers.push((name.clone(), value.clone()));
+                }
+                Sets::Body(choice) => body = choice.as_ref(),
+                Sets::Host(choice) => host = Some(choice),
+                Sets::Url(choice) => url = choice,
+            }
+        }
+        if !query.is_empty() {
+            let sign = if request.path.contains('?') { "&" } else { "?" };
+            request.path = format!("{}{sign}{}", request.path, &query[1..]);
+        }
+        let body = body.map(|body| bodies.bytes(body)).transpose()?;
+        Ok(Self { request, url, host, body })
+    }
+}
+
+/// Bodies that were made; each is kept once.
+struct Bodies {
+    seed: u64,
+    made: Vec<(Body, Arc<[u8]>)>,
+}
+
+impl Bodies {
+    fn bytes(&mut self, body: &Body) -> Result<Arc<[u8]>, EngineError> {
+        if let Some((_, bytes)) = self.made.iter().find(|(known, _)| known == body) {
+            return Ok(Arc::clone(bytes));
+        }
+        let bytes: Arc<[u8]> = match body {
+            Body::Text(text) => text.as_bytes().into(),
+            Body::File(path) => read(path)
+                .map_err(|error| EngineError::Body { path: path.clone(), source: error })?
+                .into(),
+            Body::Random(n) => {
+                let mut bytes = vec![0; usize::try_from(*n).unwrap_or(0)];
+                SmallRng::seed_from_u64(self.seed).fill_bytes(&mut bytes);
+                bytes.into()
+            }
+        };
+        self.made.push((body.clone(), Arc::clone(&bytes)));
+        Ok(bytes)
+    }
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    if BODY_BYTES_MAX < fs::metadata(path)?.len() {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 64 MiB"));
+    }
+    fs::read(path)
+}
+
+/// What the combination sets, one of each dimension.
+fn choices(matrix: &[Dimension], variant_idx: usize) -> Vec<&Sets> {
+    let mut rest = variant_idx;
+    let chosen = matrix.iter().rev().map(|dimension| {
+        let choice_idx = rest % dimension.choices.len();
+        rest /= dimension.choices.len();
+        &dimension.choices[choice_idx].sets
+    });
+    let mut chosen: Vec<&Sets> = chosen.collect();
+    chosen.reverse();
+    chosen
+}
+
+fn weights(matrix: &[Dimension]) -> Vec<Weights> {
+    let mut first_slot = 0;
+    let mut stride: usize = matrix.iter().map(|dimension| dimension.choices.len()).product();
+    matrix
+        .iter()
+        .map(|dimension| {
+            let n_choices = dimension.choices.len();
+            stride /= n_choices;
+            let weights = Weights {
+                each: dimension.choices.iter().map(|choice| choice.weight).collect(),
+                sum: dimension.weight(),
+                stride,
+                first_slot,
+            };
+            first_slot += n_choices;
+            weights
+        })
+        .collect()
+}
