@@ -264,7 +264,7 @@ pub(super) struct WhatIfArgs {
     /// Search over a setting: target, or target=5,10,20; may be given again for a grid
     #[arg(long, value_name = "KEY")]
     pub(super) find: Vec<String>,
-    /// What a configuration of the search must keep, as p95<300ms, short<10s, panics<1, cold_starts<5
+    /// What a configuration of the search must keep, as p95<300ms, short<10s, panics<1
     /// [default: no longer short than it was]
     #[arg(long, value_name = "PROMISE")]
     pub(super) under: Vec<Condition>,

@@ -297,7 +297,9 @@ mod tests {
         ] {
             let mut inputs = Inputs::default();
             inputs.turn(At::from_secs(1), ready, activator);
-            stats.iter().for_each(|stat| inputs.add(*stat));
+            for stat in &stats {
+                inputs.add(*stat);
+            }
             inputs.turn(At::from_secs(2), ready, activator);
             let at = At::from_secs(1);
             let seen = (inputs.concurrency.at(at, None), inputs.rps.at(at, None));

@@ -168,7 +168,9 @@ mod tests {
 
     fn line(points: &[(u64, f64)]) -> Series {
         let mut line = Series::default();
-        points.iter().for_each(|(secs, value)| line.push(At::from_secs(*secs), *value));
+        for (secs, value) in points {
+            line.push(At::from_secs(*secs), *value);
+        }
         line
     }
 

@@ -252,18 +252,20 @@ impl Startup {
     /// before it, or after what happened after it; within its second it is moved between them.
     fn in_order(&mut self) {
         let mut least = At::ZERO;
-        for known in self.steps.iter_mut().flatten() {
-            match known.how {
-                How::Stamped => known.at = known.at.max(least),
-                How::Received | How::Inferred => {}
+        for step in [Step::Created, Step::Scheduled, Step::Ready] {
+            let Some(known) = &mut self.steps[step as usize] else { continue };
+            if known.how == How::Stamped {
+                known.at = known.at.max(least);
             }
             least = least.max(known.at);
         }
-        let ready = self.at(Step::Ready).map(|ready| ready.at);
+        // Containers start between the two, in an order of their own.
+        let scheduled = self.at(Step::Scheduled).or(self.at(Step::Created)).map(|it| it.at);
+        let ready = self.at(Step::Ready).map(|it| it.at);
         for step in [Step::QueueProxyStarted, Step::UserStarted] {
-            if let (Some(known), Some(ready)) = (&mut self.steps[step as usize], ready) {
-                known.at = known.at.min(ready);
-            }
+            let Some(known) = &mut self.steps[step as usize] else { continue };
+            known.at = known.at.max(scheduled.unwrap_or_default());
+            known.at = known.at.min(ready.unwrap_or(known.at));
         }
     }
 }

@@ -240,7 +240,7 @@ impl Traffic {
         self.in_flight.push(began, interval.in_flight as f64);
         // It is counted at the end of an interval; in between it was about the mean of both ends.
         let before = self.last.as_ref().map_or(0, |last| last.in_flight);
-        let in_flight = (before as f64 + interval.in_flight as f64) / 2.0;
+        let in_flight = f64::midpoint(before as f64, interval.in_flight as f64);
         self.in_flight_by_second.add(began, in_flight);
         self.sent_by_second.add(began, interval.sent as f64 / secs);
         let felt = latencies.felt().filter(|felt| 0 < felt.count());

@@ -216,7 +216,7 @@ pub fn remedies(changes: &[Change], service: Option<(&str, &str)>) -> Vec<String
     if !annotations.is_empty() {
         template.push(format!("\"metadata\":{{\"annotations\":{{{annotations}}}}}"));
     }
-    if let Some(limit) = of(Place::Spec).last() {
+    if let Some(limit) = of(Place::Spec).next_back() {
         template.push(format!("\"spec\":{{\"containerConcurrency\":{}}}", limit.value));
     }
     let mut commands = Vec::new();

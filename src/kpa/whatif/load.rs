@@ -8,7 +8,7 @@ use crate::units::UnixMicros;
 use crate::units::clean;
 
 /// A load may be as long as this.
-const SECONDS_MAX: u64 = 7 * 24 * 3600;
+const SECONDS_MAX: f64 = 7.0 * 24.0 * 3600.0;
 /// A value carries on to the next one, but no longer than this.
 const CARRIES_SECS: u64 = 60;
 
@@ -55,7 +55,7 @@ impl Load {
             if points.last().is_some_and(|(last, _)| at < *last) {
                 return Err(LoadError::Back(line_idx + 1));
             }
-            if points.first().is_some_and(|(first, _)| SECONDS_MAX as f64 <= at - first) {
+            if points.first().is_some_and(|(first, _)| SECONDS_MAX <= at - first) {
                 return Err(LoadError::Long(line_idx + 1));
             }
             points.push((at, value));

@@ -95,13 +95,11 @@ fn value(scene: &Scene<'_>, open: &Open, name: &str) -> Option<String> {
 fn when(scene: &Scene<'_>, open: &Open) -> String {
     let anchor = scene.model.run.anchor();
     let clock = |at: At| text::clock(anchor, at);
-    match open.until {
-        Some(until) => format!("{} – {}", clock(open.since), clock(until)),
-        None => {
-            let lasts = text::span(scene.ui.now().since(open.since));
-            format!("since {} · {lasts}", clock(open.since))
-        }
+    if let Some(until) = open.until {
+        return format!("{} – {}", clock(open.since), clock(until));
     }
+    let lasts = text::span(scene.ui.now().since(open.since));
+    format!("since {} · {lasts}", clock(open.since))
 }
 
 /// What there is nothing of, and what cannot be told.

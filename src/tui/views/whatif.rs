@@ -40,6 +40,9 @@ const TABLE: u16 = 51;
 /// Cells of the table of totals.
 const TOTALS: u16 = 50;
 
+/// A row of the totals: its label and its value.
+type Row = (&'static str, fn(&Totals) -> String);
+
 /// What is played and what it came to.
 struct Played {
     recording: Recording,
@@ -186,7 +189,7 @@ fn totals(canvas: &mut Canvas<'_>, area: Rect, played: &Played) {
     canvas.line(area, 0, heading);
     let would = played.would.as_ref().ok().map(|(_, totals)| totals);
     let was = &played.recording.totals;
-    let rows: [(&str, fn(&Totals) -> String); 8] = [
+    let rows: [Row; 8] = [
         ("pod seconds", |it| text::count(it.pod_seconds.round())),
         ("ready at most", |it| it.ready_max.to_string()),
         ("desired at most", |it| it.desired_max.to_string()),
