@@ -14,7 +14,7 @@ use rampscope::model::Model;
 
 fn main() {
     for n_pods in [10, 50, 500] {
-        let events = world::world(n_pods, 120);
+        let events = world::world(n_pods, 120, Vec::new());
         let n_events = u32::try_from(events.len()).unwrap_or(u32::MAX);
         let name = format!("apply: 120 s of {n_pods} pods");
         common::measure(&name, (n_events, "events"), || {

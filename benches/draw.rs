@@ -23,7 +23,7 @@ fn main() {
     let theme = Theme::builtin("night").unwrap_or_default();
     for n_pods in [50, 500] {
         let mut model = Model::default();
-        for stamped in &world::world(n_pods, SECS) {
+        for stamped in &world::world(n_pods, SECS, Vec::new()) {
             model.apply(stamped);
         }
         for view in [View::Overview, View::Pods] {

@@ -39,6 +39,10 @@ use rampscope::journal::Damage;
 use rampscope::journal::Playback;
 use rampscope::journal::RunFolder;
 use rampscope::model::Model;
+use rampscope::sim::listen::Ports;
+use rampscope::sim::listen::Running;
+use rampscope::sim::listen::listen;
+use rampscope::sim::spec::SimSpec;
 use rampscope::units::At;
 
 const RAMPSCOPE: &str = env!("CARGO_BIN_EXE_rampscope");
@@ -328,6 +332,35 @@ fn q_asks_and_stops() {
     });
 }
 
+/// The quick load has nothing to put back; what one waits for is its report.
+#[test]
+fn q_ends_the_quick_load_and_it_reports() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut bytes = [0; 4096];
+                while matches!(stream.read(&mut bytes), Ok(n) if 0 < n) {
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+                }
+            });
+        }
+    });
+    let mut screen = Screen::open(&["load", &url, "-r", "50", "-z", "10m"]);
+    screen.until_shown();
+    screen.run.until_loaded();
+    screen.press("q");
+    assert_eq!(screen.run.end().code(), Some(130));
+    screen.assert_given_back();
+    screen.run.assert_recorded("stopped");
+    let seen = screen.seen();
+    let report = &seen[seen.rfind("\u{1b}[?1049l").unwrap_or(0)..];
+    for part in ["stopped after", "response time", "generator"] {
+        assert!(report.contains(part), "{part} in {report}");
+    }
+}
+
 #[test]
 fn ctrl_c_stops() {
     ends(130, "stopped", LONG, |screen| screen.press("\u{3}"));
@@ -410,6 +443,129 @@ fn an_error_at_the_start_leaves_the_terminal_alone() {
     assert_eq!(screen.run.end().code(), Some(3));
     screen.assert_given_back();
     until("the reason", || screen.seen().contains("is-not-there.yaml"));
+}
+
+// What is made in a cluster, and what is not there.
+
+/// An embedded cluster of our own, with a scenario that makes a service in it.
+struct Embedded {
+    sim: Running,
+    files: TempDir,
+}
+
+impl Embedded {
+    fn new() -> Self {
+        let sim = listen(SimSpec::default(), Ports::default()).unwrap();
+        let files = tempfile::tempdir().unwrap();
+        fs::write(files.path().join("kubeconfig"), sim.kubeconfig()).unwrap();
+        let scenario = "\
+target: {service: made, create: {image: any}}
+load: {stages: [{for: 10m, at: 5/s}]}
+";
+        fs::write(files.path().join("make.yaml"), scenario).unwrap();
+        Self { sim, files }
+    }
+
+    fn path(&self, file: &str) -> String {
+        self.files.path().join(file).to_str().unwrap().to_owned()
+    }
+
+    /// A run that makes the service, with more on its command line.
+    fn make(&self, more: &[&str]) -> Run {
+        let scenario = self.path("make.yaml");
+        self.start(&[&["run", &scenario, "--yes"], more].concat())
+    }
+
+    fn start(&self, args: &[&str]) -> Run {
+        let home = tempfile::tempdir().unwrap();
+        let kubeconfig = self.path("kubeconfig");
+        let all = [args, &["--headless", "--kubeconfig", &kubeconfig]].concat();
+        let _starting = starting();
+        let child = program(&all, &home).spawn().unwrap();
+        Run { child, home }
+    }
+
+    /// The status line that its API server answers for a service.
+    fn answer(&self, service: &str) -> String {
+        let address = self.sim.api_url.strip_prefix("http://").unwrap();
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        let path = format!("/apis/serving.knative.dev/v1/namespaces/default/services/{service}");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: sim\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.lines().next().unwrap_or_default().to_owned()
+    }
+}
+
+const SERVICES: &str = "services.serving.knative.dev";
+
+/// What stayed behind is told with the command that takes it away, and recorded.
+fn assert_left_behind(mut run: Run) {
+    assert_eq!(run.end().code(), Some(5), "{}", run.stderr());
+    let said = run.stderr();
+    let remedy = format!("kubectl -n default delete {SERVICES} made");
+    assert!(said.contains("could not be deleted") && said.contains(&remedy), "{said}");
+    let told = run.events().into_iter().any(|stamped| {
+        matches!(stamped.event, Event::Action(action)
+            if action.what.starts_with("delete") && action.error.is_some())
+    });
+    assert!(told, "the record says so too");
+    let actions = fs::read_to_string(run.folder().join("actions.jsonl")).unwrap();
+    assert!(actions.contains("\"delete\""), "what undoes it is noted: {actions}");
+}
+
+#[test]
+fn what_was_made_is_deleted_where_the_preparation_then_fails() {
+    let cluster = Embedded::new();
+    // The last step of the preparation fails: no such address can be used.
+    let mut run = cluster.make(&["--gateway", "ftp://127.0.0.1:1"]);
+    assert_eq!(run.end().code(), Some(3), "{}", run.stderr());
+    assert!(run.stderr().contains("ftp://127.0.0.1:1"));
+    assert!(cluster.answer("made").contains("404"), "nothing stays behind");
+    assert!(cluster.answer("hello").contains("200"), "what is not ours stays");
+}
+
+#[test]
+fn a_delete_that_fails_after_a_failed_preparation_is_told_and_ends_with_5() {
+    let cluster = Embedded::new();
+    cluster.sim.faults().forbid(&format!("delete {SERVICES}"));
+    assert_left_behind(cluster.make(&["--gateway", "ftp://127.0.0.1:1"]));
+    assert!(cluster.answer("made").contains("200"));
+}
+
+#[test]
+fn a_delete_that_fails_after_the_person_gave_up_is_told_and_ends_with_5() {
+    let cluster = Embedded::new();
+    cluster.sim.faults().forbid(&format!("delete {SERVICES}"));
+    // It is made, and never seen to be ready.
+    cluster.sim.faults().forbid(&format!("get {SERVICES}"));
+    let run = cluster.make(&[]);
+    until("the service to be made", || {
+        let made = |stamped: Stamped| matches!(stamped.event, Event::Action(_));
+        run.events().into_iter().any(made)
+    });
+    run.signal(Signal::TERM);
+    assert_left_behind(run);
+}
+
+#[test]
+fn a_service_that_is_not_there_is_said_with_the_one_that_was_meant() {
+    let cluster = Embedded::new();
+    let mut run = cluster.start(&["watch", "helo"]);
+    assert_eq!(run.end().code(), Some(3));
+    let said = run.stderr();
+    let expected = "there is no Knative Service default/helo; did you mean hello? --wait waits";
+    assert!(said.contains(expected), "{said}");
+
+    let kubeconfig = cluster.path("kubeconfig");
+    let mut screen = Screen::open(&["watch", "helo", "--kubeconfig", &kubeconfig]);
+    assert_eq!(screen.run.end().code(), Some(3));
+    screen.assert_given_back();
+    until("the reason", || screen.seen().contains("did you mean hello?"));
+
+    let mut run = cluster.start(&["watch", "helo", "--wait", "--duration", "2s"]);
+    assert_eq!(run.end().code(), Some(0), "{}", run.stderr());
 }
 
 #[test]

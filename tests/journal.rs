@@ -298,6 +298,7 @@ impl Gen {
                 concurrency: self.f64_or_none(),
                 queued: self.f64_or_none(),
                 active: self.f64_or_none(),
+                requests_total: self.f64_or_none(),
             }),
             23 => Event::QueueProxy(scaler::QueueProxy {
                 pod: self.name(),
@@ -316,6 +317,7 @@ impl Gen {
                 pod: self.name(),
                 timestamp: self.unix_or_none(),
                 window_s: self.f64(),
+                cpu: self.maybe(|random| Millicores(random.u64())),
                 containers: self.some(|random| scaler::ContainerUsage {
                     name: random.text(),
                     cpu: Millicores(random.u64()),
@@ -370,6 +372,7 @@ impl Gen {
                 rss_max_bytes: random.u64(),
                 terminal_bytes: random.u64(),
                 frames: random.u64(),
+                threads: random.some(|random| (random.text(), random.f64())).into_iter().collect(),
             }),
         }
     }
@@ -408,6 +411,28 @@ impl Gen {
                 receive: random.maybe(Self::histogram),
             }),
             splits: self.some(|random| (random.text(), random.splits())).into_iter().collect(),
+            limit: self.maybe(|random| {
+                use traffic::Limit;
+                random.pick(&[Limit::Descriptors, Limit::Ports, Limit::CpuQuota, Limit::Unknown])
+            }),
+            client: self.maybe(|random| Box::new(random.client_health())),
+        }
+    }
+
+    fn client_health(&mut self) -> traffic::ClientHealth {
+        traffic::ClientHealth {
+            load_cpu_s: self.f64_or_none(),
+            process_cpu_s: self.f64_or_none(),
+            busiest: self.f64_or_none(),
+            run_queue: self.f64_or_none(),
+            cores: self.maybe(Self::u32),
+            quota: self.f64_or_none(),
+            throttled: self.f64_or_none(),
+            timer_slip: self.maybe(Self::histogram),
+            descriptors: self.maybe(Self::u64),
+            descriptors_max: self.maybe(Self::u64),
+            ports: self.maybe(Self::u64),
+            ports_max: self.maybe(Self::u64),
         }
     }
 

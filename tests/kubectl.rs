@@ -35,6 +35,10 @@ struct Going(Child);
 impl Rig {
     /// With one warm pod; `None` without a `kubectl`.
     fn new() -> Option<Self> {
+        Self::of(SimSpec::default())
+    }
+
+    fn of(spec: SimSpec) -> Option<Self> {
         if Command::new("kubectl").arg("version").arg("--client").output().is_err() {
             eprintln!("there is no kubectl: nothing was tried");
             return None;
@@ -42,7 +46,7 @@ impl Rig {
         let at_once = (Duration::ZERO, Duration::ZERO);
         let cold_start = ColdStart { schedule: at_once, pull: at_once, start: at_once };
         let services = vec![SimService::named("hello")];
-        let spec = SimSpec { services, cold_start, ..SimSpec::default() };
+        let spec = SimSpec { services, cold_start, ..spec };
         let running = listen(spec, Ports::default()).unwrap();
         let home = TempDir::new().unwrap();
         std::fs::write(home.path().join("config"), running.kubeconfig()).unwrap();
@@ -268,10 +272,11 @@ fn watches_and_logs_go_on() {
     assert!(rig.run("logs -n knative-serving nobody").1.contains("not found"));
 }
 
-/// Takes half a minute: metrics-server says nothing before its second look.
+/// metrics-server says nothing before its second look.
 #[test]
 fn usage_is_on_top() {
-    let Some(rig) = Rig::new() else { return };
+    let often = SimSpec { metric_resolution: Duration::from_secs(1), ..SimSpec::default() };
+    let Some(rig) = Rig::of(often) else { return };
     let pods = rig.until("top pods", "hello-00001-deployment-");
     assert_eq!(table(&pods).0, ["NAME", "CPU(cores)", "MEMORY(bytes)"]);
     let nodes = rig.say("top nodes");

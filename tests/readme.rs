@@ -43,6 +43,8 @@ const HOW: &[(&str, &str, &[i32])] = &[
     ("rampscope replay", " --headless", &[0]),
     // There the last run is one of load alone, which has nothing to play.
     ("rampscope whatif", "", &[0, 2]),
+    // The last run may be one without a cluster, of which there is nothing to explain.
+    ("rampscope explain", "", &[0, 2]),
     ("rampscope completions", "", &[0]),
     ("rampscope man", "", &[0]),
 ];
@@ -54,23 +56,17 @@ const DONE: &[&str] = &["cargo test", "rampscope sim"];
 #[test]
 fn every_command_line_is_run() {
     let house = House::open();
-    for line in command_lines() {
-        if DONE.contains(&line.as_str()) {
-            continue;
-        }
-        if line.starts_with("kubectl") {
-            house.kubectl(&line);
-            continue;
-        }
-        let Some((begin, extra, codes)) = HOW.iter().find(|(begin, ..)| line.starts_with(begin))
-        else {
-            panic!("say in tests/readme.rs how to run: {line}");
-        };
-        let typed =
-            if begin.starts_with("cargo") { (*extra).to_owned() } else { with(&line, extra) };
-        let typed = SHORTER.iter().fold(typed, |typed, (long, short)| typed.replace(long, short));
-        let (code, said) = house.run(&typed.replace(LOADED, &house.loaded));
-        assert!(code.is_some_and(|code| codes.contains(&code)), "{typed}: {code:?}\n{said}");
+    let blocks = command_blocks();
+    // Blocks wait for nothing but themselves, except for those that look at what was recorded.
+    let looks_back = |block: &&Vec<String>| block.iter().any(|line| line.contains(" replay "));
+    let (later, now): (Vec<_>, Vec<_>) = blocks.iter().partition(looks_back);
+    assert!(!later.is_empty());
+    for blocks in [now, later] {
+        std::thread::scope(|scope| {
+            for block in blocks {
+                scope.spawn(|| block.iter().for_each(|line| house.try_line(line)));
+            }
+        });
     }
     let last = house.read("run.jsonl").lines().last().unwrap().to_owned();
     let summary: Value = serde_json::from_str(&last).unwrap();
@@ -101,20 +97,23 @@ fn every_picture_and_link_is_there() {
     }
 }
 
-/// The lines of all shell blocks, without their comments.
-fn command_lines() -> Vec<String> {
+/// The lines of each shell block, without their comments.
+fn command_blocks() -> Vec<Vec<String>> {
     let text = fs::read_to_string(root().join("README.md")).unwrap();
-    let mut lines = Vec::new();
-    for block in text.split("```sh\n").skip(1) {
-        for line in block.split("```").next().unwrap().lines() {
-            let line = line.split(" #").next().unwrap().trim();
-            if !line.is_empty() {
-                lines.push(line.to_owned());
-            }
-        }
-    }
-    assert!(10 < lines.len(), "{lines:?}");
-    lines
+    let lines_of = |block: &str| -> Vec<String> {
+        block
+            .lines()
+            .map(|line| line.split(" #").next().unwrap_or_default().trim().to_owned())
+            .filter(|line| !line.is_empty())
+            .collect()
+    };
+    let blocks: Vec<_> = text
+        .split("```sh\n")
+        .skip(1)
+        .map(|block| lines_of(block.split("```").next().unwrap()))
+        .collect();
+    assert!(10 < blocks.iter().flatten().count(), "{blocks:?}");
+    blocks
 }
 
 /// The flags go before what the shell reads.
@@ -167,6 +166,26 @@ impl House {
             .env("XDG_STATE_HOME", self.folder.path().join("state"))
             .stdin(Stdio::null());
         command
+    }
+
+    /// Runs a line of the README as a test can, and holds it to its exit codes.
+    fn try_line(&self, line: &str) {
+        if DONE.contains(&line) {
+            return;
+        }
+        if line.starts_with("kubectl") {
+            self.kubectl(line);
+            return;
+        }
+        let Some((begin, extra, codes)) = HOW.iter().find(|(begin, ..)| line.starts_with(begin))
+        else {
+            panic!("say in tests/readme.rs how to run: {line}");
+        };
+        let typed =
+            if begin.starts_with("cargo") { (*extra).to_owned() } else { with(line, extra) };
+        let typed = SHORTER.iter().fold(typed, |typed, (long, short)| typed.replace(long, short));
+        let (code, said) = self.run(&typed.replace(LOADED, &self.loaded));
+        assert!(code.is_some_and(|code| codes.contains(&code)), "{typed}: {code:?}\n{said}");
     }
 
     fn run(&self, line: &str) -> (Option<i32>, String) {

@@ -19,9 +19,10 @@ use rampscope::series::LatencyHistogram;
 use rampscope::units::At;
 
 /// One revision with so many pods, watched, scraped and under load: all events of its first
-/// seconds, in order.
-pub(crate) fn world(n_pods: u32, secs: u64) -> Vec<Stamped> {
+/// seconds, in order, `also` at their beginning.
+pub(crate) fn world(n_pods: u32, secs: u64, also: Vec<Event>) -> Vec<Stamped> {
     let mut events = first(n_pods);
+    events.extend(also.into_iter().map(|event| (At::ZERO, event)));
     for sec in 1..=secs {
         events.extend(second(n_pods, sec));
     }
@@ -29,7 +30,7 @@ pub(crate) fn world(n_pods: u32, secs: u64) -> Vec<Stamped> {
 }
 
 /// In their order, from zero on.
-pub(crate) fn stamped(events: Vec<(At, Event)>) -> Vec<Stamped> {
+fn stamped(events: Vec<(At, Event)>) -> Vec<Stamped> {
     (0..).zip(events).map(|(seq, (at, event))| Stamped { seq, at, event }).collect()
 }
 

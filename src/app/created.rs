@@ -7,6 +7,7 @@ use kube::api::Api;
 use kube::api::DeleteParams;
 use kube::api::DynamicObject;
 use kube::api::PostParams;
+use kube::api::Preconditions;
 use kube::core::ApiResource;
 use kube::core::GroupVersionKind;
 use serde_json::json;
@@ -26,6 +27,9 @@ use crate::units::clean;
 /// The label that says who made it.
 const LABEL: &str = "rampscope.dev/run";
 
+/// How long the API server may take to answer when something is made, looked for or deleted: an
+/// ending waits for it.
+const ANSWER_WITHIN: Duration = Duration::from_secs(8);
 /// How long the service may take to be ready: an image may have to be fetched.
 const READY_WITHIN: Duration = Duration::from_secs(120);
 /// How often it is asked for.
@@ -42,14 +46,27 @@ pub struct Witness {
     pub folder: Option<RunFolder>,
 }
 
-/// A service that was made for this run.
+/// A service that is made for this run.
 pub struct Created {
     api: Api<DynamicObject>,
+    resource: ApiResource,
     service: Name,
     witness: Witness,
+    made: Made,
 }
 
-/// The service could not be made; nothing stays behind.
+/// Whether it is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Made {
+    /// Not asked for, or refused.
+    No,
+    /// Asked for, and the answer did not come: it may be there.
+    Perhaps,
+    /// It is: its uid.
+    Yes(Option<String>),
+}
+
+/// The service could not be made.
 #[derive(Debug, Error)]
 pub enum CreateError {
     /// Nothing may be written.
@@ -83,6 +100,18 @@ pub enum CreateError {
         #[source]
         source: Box<kube::Error>,
     },
+    /// The API server did not answer.
+    #[error(
+        "the API server did not answer within {} s whether it created services.serving.knative.dev \
+         {namespace}/{name}",
+        ANSWER_WITHIN.as_secs()
+    )]
+    NoAnswer {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
 }
 
 impl std::fmt::Debug for Created {
@@ -92,33 +121,43 @@ impl std::fmt::Debug for Created {
 }
 
 impl Created {
-    /// Makes the service. One that exists already is an error: it is somebody's.
-    pub async fn make(
-        cluster: &Cluster,
-        service: &Name,
-        create: &Create,
-        witness: Witness,
-    ) -> Result<Self, CreateError> {
+    /// What will be made; nothing is yet.
+    pub fn planned(cluster: &Cluster, service: &Name, witness: Witness) -> Self {
         let resource = ApiResource::from_gvk_with_plural(
             &GroupVersionKind::gvk("serving.knative.dev", "v1", "Service"),
             "services",
         );
-        let api: Api<DynamicObject> =
-            Api::namespaced_with(cluster.client.clone(), &service.namespace, &resource);
-        let mut object = DynamicObject::new(&service.name, &resource).within(&service.namespace);
-        object.metadata.labels = Some([(LABEL.to_owned(), witness.run())].into());
+        let api = Api::namespaced_with(cluster.client.clone(), &service.namespace, &resource);
+        Self { api, resource, service: service.clone(), witness, made: Made::No }
+    }
+
+    /// Makes the service. One that exists already is an error: it is somebody's. Whatever comes
+    /// back, [`Self::delete`] takes away what there is.
+    pub async fn make(&mut self, create: &Create) -> Result<(), CreateError> {
+        let Name { namespace, name } = self.service.clone();
+        let mut object = DynamicObject::new(&name, &self.resource).within(&namespace);
+        object.metadata.labels = Some([(LABEL.to_owned(), self.witness.run())].into());
         object.data = json!({ "spec": { "template": template(create) } });
-        let created = Self { api, service: service.clone(), witness };
-        created.note("create", Some("delete"))?;
-        let made = created.api.create(&PostParams::default(), &object).await;
-        let error = made.as_ref().err().map(|error| tasks::chain(error));
-        created.tell("create", error).await;
-        made.map_err(|source| CreateError::Refused {
-            namespace: service.namespace.clone(),
-            name: service.name.clone(),
-            source: Box::new(source),
-        })?;
-        Ok(created)
+        self.note("create", Some("delete"))?;
+        self.made = Made::Perhaps;
+        let params = PostParams::default();
+        let answer = tokio::time::timeout(ANSWER_WITHIN, self.api.create(&params, &object)).await;
+        let made = match answer {
+            Ok(Ok(object)) => {
+                self.made = Made::Yes(object.metadata.uid);
+                Ok(())
+            }
+            Ok(Err(source)) => {
+                // Only a refusal says for sure that there is nothing.
+                if is_refusal(&source) {
+                    self.made = Made::No;
+                }
+                Err(CreateError::Refused { namespace, name, source: Box::new(source) })
+            }
+            Err(_) => Err(CreateError::NoAnswer { namespace, name }),
+        };
+        self.tell("create", made.as_ref().err().map(|error| tasks::chain(error))).await;
+        made
     }
 
     /// Waits until the service is ready: before that it has no address, and its first pods would
@@ -147,29 +186,58 @@ impl Created {
         is_ready.then_some(()).ok_or(CreateError::NotReady { namespace, name, said })
     }
 
-    /// Deletes the service. Returns it if that failed.
-    pub async fn delete(self) -> Vec<String> {
-        // A delete that cannot be noted is still better than none.
-        let _ = self.note("delete", None);
-        let deleted =
-            self.api.delete(&self.service.name, &DeleteParams::background()).await.map(drop);
-        match deleted {
-            Ok(()) => {
-                self.tell("delete", None).await;
-                Vec::new()
-            }
-            // Somebody was faster.
-            Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
-            Err(error) => {
-                let words = tasks::chain(&error);
-                self.tell("delete", Some(words.clone())).await;
-                let Name { namespace, name } = &self.service;
-                vec![format!(
-                    "services.serving.knative.dev {namespace}/{name} could not be deleted ({words}); \
-                     delete it with: kubectl -n {namespace} delete services.serving.knative.dev {name}"
-                )]
+    /// Deletes what was made. Returns what a person has to do if that failed.
+    pub async fn delete(mut self) -> Vec<String> {
+        if self.made == Made::Perhaps {
+            match self.look().await {
+                Ok(made) => self.made = made,
+                Err(words) => return vec![self.left_behind("may be there", &words)],
             }
         }
+        let Made::Yes(uid) = self.made.clone() else { return Vec::new() };
+        // A delete that cannot be noted is still better than none.
+        let _ = self.note("delete", None);
+        // One of the same name that somebody made since is theirs.
+        let ours = Preconditions { uid, resource_version: None };
+        let params = DeleteParams { preconditions: Some(ours), ..DeleteParams::background() };
+        let deleting = self.api.delete(&self.service.name, &params);
+        let words = match tokio::time::timeout(ANSWER_WITHIN, deleting).await {
+            Ok(Ok(_)) => {
+                self.tell("delete", None).await;
+                return Vec::new();
+            }
+            // Somebody was faster.
+            Ok(Err(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => {
+                return Vec::new();
+            }
+            Ok(Err(error)) => tasks::chain(&error),
+            Err(_) => format!("no answer within {} s", ANSWER_WITHIN.as_secs()),
+        };
+        self.tell("delete", Some(words.clone())).await;
+        vec![self.left_behind("could not be deleted", &words)]
+    }
+
+    /// Whether what was asked for without an answer is there, and is ours.
+    async fn look(&self) -> Result<Made, String> {
+        let looking = self.api.get_opt(&self.service.name);
+        match tokio::time::timeout(ANSWER_WITHIN, looking).await {
+            Ok(Ok(Some(found))) => {
+                let label = found.metadata.labels.unwrap_or_default().remove(LABEL);
+                let is_ours = label.is_some_and(|label| label == self.witness.run());
+                Ok(if is_ours { Made::Yes(found.metadata.uid) } else { Made::No })
+            }
+            Ok(Ok(None)) => Ok(Made::No),
+            Ok(Err(error)) => Err(tasks::chain(&error)),
+            Err(_) => Err(format!("no answer within {} s", ANSWER_WITHIN.as_secs())),
+        }
+    }
+
+    fn left_behind(&self, what: &str, words: &str) -> String {
+        let Name { namespace, name } = &self.service;
+        format!(
+            "services.serving.knative.dev {namespace}/{name} {what} ({words}); delete it with: \
+             kubectl -n {namespace} delete services.serving.knative.dev {name}"
+        )
     }
 
     /// Notes a change before it is made, with what undoes it.
@@ -203,6 +271,12 @@ impl Witness {
         let name: String = name.chars().filter(|c| fits(*c)).take(63).collect();
         name.trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned()
     }
+}
+
+/// Whether the API server said that nothing was made; what failed on the way, or inside of it, may
+/// have been made.
+fn is_refusal(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if (400..500).contains(&status.code))
 }
 
 /// The revision template of the service to make.

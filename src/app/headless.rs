@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::event::run::Outcome;
+use crate::event::traffic::Limit;
 use crate::model::Model;
 use crate::model::scaling::PanicState;
 use crate::model::traffic::Totals;
@@ -99,6 +100,13 @@ fn traffic(model: &Model, now: At) -> Option<Totals> {
     model.traffic.window(Duration::from_secs(1)).filter(|_| !is_over)
 }
 
+/// What we ourselves are short of, if the load is not over.
+fn limit(model: &Model, now: At) -> Option<Limit> {
+    traffic(model, now)?;
+    let last = model.traffic.last.as_ref()?;
+    last.client_limited.as_ref().map(|_| last.limit.unwrap_or(Limit::Unknown))
+}
+
 fn in_words(model: &Model, now: At) -> String {
     let mut words = vec![format!("{:>7.1}s", now.as_secs_f64())];
     if let Some(stage) = &model.run.stage {
@@ -113,6 +121,9 @@ fn in_words(model: &Model, now: At) -> String {
         if let Some(felt) = window.latencies.felt().filter(|felt| 0 < felt.count()) {
             words.push(format!("p99 {:.0} ms", felt.quantile(0.99).as_secs_f64() * 1e3));
         }
+    }
+    if let Some(limit) = limit(model, now) {
+        words.push(format!("LIMITED by our {}", limit.name()));
     }
     if let Some(revision) = model.main_revision() {
         if let Some(counts) = model.cluster.counts(&revision) {
@@ -165,6 +176,8 @@ fn in_json(model: &Model, now: At) -> serde_json::Value {
         "dropped_per_s": rate(|it| it.dropped),
         "p50_ms": felt.map(|(p50, _)| millis(p50)),
         "p99_ms": felt.map(|(_, p99)| millis(p99)),
+        "client_limited": limit(model, now),
+        "client_limited_cause": limit(model, now).and(model.traffic.limited_now()),
         "revision": revision.as_ref().map(|revision| revision.name.as_str()),
         "ready": counts.map(|counts| counts.ready),
         "starting": counts.map(|counts| counts.starting),

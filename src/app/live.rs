@@ -94,8 +94,17 @@ pub enum Left {
 pub struct LiveSpec {
     /// Frames a second at the most.
     pub fps: f64,
-    /// Its colours.
-    pub theme: Theme,
+    /// The screen, with its first frame on it.
+    pub opened: Opened,
+}
+
+/// A terminal that is ours and shows a first frame: nothing needs to be known for that, so nobody
+/// waits for it.
+#[derive(Debug)]
+pub struct Opened {
+    canvas: Canvas<TestBackend>,
+    terminal: Terminal,
+    theme: Theme,
 }
 
 /// The loop's own state.
@@ -116,6 +125,18 @@ struct Live<'a> {
     metered: (At, u64, u64),
 }
 
+/// Takes the terminal and shows what is to be seen before anything is known.
+pub fn open(ui: &mut Ui, theme: Theme) -> Result<Opened, TerminalError> {
+    let (width, height) = crossterm::terminal::size().map_err(TerminalError::Take)?;
+    let terminal = Terminal::take()?;
+    let mut canvas = canvas(width, height);
+    ui.set_size(width, height);
+    // Drawing into memory cannot fail.
+    let Ok(frame) = canvas.draw(|frame| tui::draw(&Model::default(), ui, &theme, frame));
+    terminal.show(frame.buffer.clone());
+    Ok(Opened { canvas, terminal, theme })
+}
+
 /// Shows it until there is a reason to leave. Returns the reason, and bytes and frames written to
 /// the terminal.
 pub async fn run(
@@ -125,12 +146,12 @@ pub async fn run(
     signals: &mut Signals,
     mut input: impl Stream<Item = std::io::Result<Input>> + Unpin,
 ) -> Result<(Left, (u64, u64)), TerminalError> {
-    let (width, height) = crossterm::terminal::size().map_err(TerminalError::Take)?;
+    let Opened { canvas, terminal, theme } = spec.opened;
     let mut live = Live {
-        canvas: canvas(width, height),
-        terminal: Some(Terminal::take()?),
+        canvas,
+        terminal: Some(terminal),
         ui,
-        theme: spec.theme,
+        theme,
         is_stale: true,
         has_told_unrecorded: false,
         has_focus: true,

@@ -5,6 +5,7 @@ use crate::event::command::LoadCommand;
 use crate::event::run::Mode;
 use crate::event::run::Note;
 use crate::model::Model;
+use crate::tui::text;
 use crate::units::At;
 
 use super::live::Screen;
@@ -30,7 +31,11 @@ impl Show for Session {
         match command {
             Command::Load(change) => self.change_load(change),
             Command::Open(service) => self.open(service),
-            Command::Note { about, text } => self.note(Note { about, text }),
+            Command::Note { about, text } => {
+                let clock = text::clock(self.model.run.anchor(), about);
+                self.note(Note { about, text });
+                return Some(format!("noted at {clock}"));
+            }
             // The loop's own, or a replay's.
             Command::Snapshot
             | Command::Replay(_)

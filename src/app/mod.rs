@@ -2,7 +2,10 @@
 
 pub mod created;
 mod doctor;
+mod explaining;
+pub mod frame;
 mod headless;
+mod latency_log;
 pub mod live;
 mod living;
 pub mod outcome;
@@ -28,6 +31,7 @@ use crate::event::command::LoadCommand;
 use crate::event::run;
 use crate::event::run::Mode;
 use crate::export::report;
+use crate::export::report::Detail;
 use crate::export::summary::Summary;
 use crate::journal::RunFolder;
 use crate::model::Model;
@@ -42,6 +46,7 @@ use crate::tui::Ui;
 use headless::Progress;
 use live::Left;
 use live::LiveSpec;
+use live::Opened;
 use live::Show as _;
 use outcome::Failure;
 use outcome::Outcome;
@@ -67,7 +72,7 @@ pub fn start(invocation: Invocation) -> Result<Outcome, Failure> {
         | Invocation::Load { settings, .. }
         | Invocation::Replay { settings, .. } => settings.log.clone(),
         Invocation::Sim { log, .. } | Invocation::Doctor { log, .. } => log.clone(),
-        Invocation::WhatIf(_) => None,
+        Invocation::Explain { .. } | Invocation::WhatIf(_) => None,
     };
     // It is the last to go.
     let _log =
@@ -92,23 +97,61 @@ async fn dispatch(invocation: Invocation) -> Result<Outcome, Failure> {
         Invocation::Demo { settings, plan } => {
             let sim = SimSpec { seed: plan.load.seed, ..SimSpec::demo() };
             let (mode, name) = (Mode::Demo, plan.name.clone());
-            run(RunSpec { mode, name, plan: Some(plan), service: None, sim: Some(sim), settings })
-                .await
+            run(RunSpec {
+                mode,
+                name,
+                plan: Some(plan),
+                service: None,
+                waits: false,
+                sim: Some(sim),
+                settings,
+            })
+            .await
         }
         Invocation::Run { settings, plan } => {
             let (mode, name) = (Mode::Run, plan.name.clone());
             confirm_create(&settings, &plan)?;
-            run(RunSpec { mode, name, plan: Some(plan), service: None, sim: None, settings }).await
+            run(RunSpec {
+                mode,
+                name,
+                plan: Some(plan),
+                service: None,
+                waits: false,
+                sim: None,
+                settings,
+            })
+            .await
         }
-        Invocation::Watch { settings, service } => {
+        Invocation::Watch { settings, service, waits } => {
             let name = service.clone().unwrap_or_else(|| "watch".to_owned());
-            run(RunSpec { mode: Mode::Watch, name, plan: None, service, sim: None, settings }).await
+            run(RunSpec {
+                mode: Mode::Watch,
+                name,
+                plan: None,
+                service,
+                waits,
+                sim: None,
+                settings,
+            })
+            .await
         }
         Invocation::Load { settings, plan } => {
             let (mode, name) = (Mode::Load, plan.name.clone());
-            run(RunSpec { mode, name, plan: Some(plan), service: None, sim: None, settings }).await
+            run(RunSpec {
+                mode,
+                name,
+                plan: Some(plan),
+                service: None,
+                waits: false,
+                sim: None,
+                settings,
+            })
+            .await
         }
-        Invocation::Replay { settings, run, speed } => replay(&settings, &run, speed).await,
+        Invocation::Replay { settings, run, speed, latency_log } => {
+            replay(&settings, &run, speed, latency_log.as_deref()).await
+        }
+        Invocation::Explain { run, at, json } => explaining::explain(&run, at, json),
         Invocation::WhatIf(asked) => whatif::whatif(*asked),
         Invocation::Sim { seed, .. } => simulate::simulate(seed).await,
         Invocation::Doctor { cluster, service, json, .. } => {
@@ -159,8 +202,16 @@ fn confirm_create(settings: &Settings, plan: &Plan) -> Result<(), Failure> {
 async fn run(spec: RunSpec) -> Result<Outcome, Failure> {
     let output = spec.settings.output;
     let survives = spec.settings.on_hangup == OnHangup::Continue;
-    let look = (output == Output::Screen).then(|| theme(&spec.settings.look)).transpose()?;
     let fps = f64::from(spec.settings.look.fps);
+    let mut ui = Ui::new(tui::Session { is_replay: false, is_recording: true, speed: 1.0 });
+    if spec.mode == Mode::Watch && spec.service.is_none() {
+        ui.show(tui::View::Services);
+    }
+    // Before anything that takes time.
+    let opened = match output {
+        Output::Screen => Some(open(&mut ui, theme(&spec.settings.look)?)?),
+        Output::Headless | Output::Json => None,
+    };
     let mut signals =
         Signals::listen().map_err(|error| bug(format!("cannot listen for signals: {error}")))?;
     let mut session = Session::begin(spec, Clock::start())
@@ -170,12 +221,8 @@ async fn run(spec: RunSpec) -> Result<Outcome, Failure> {
         Output::Json => Progress::Json,
         Output::Screen | Output::Headless => Progress::Lines,
     };
-    let mut left = if let Some(theme) = look {
-        let mut ui = Ui::new(tui::Session { is_replay: false, is_recording: true, speed: 1.0 });
-        if session.spec.mode == Mode::Watch && session.spec.service.is_none() {
-            ui.show(tui::View::Services);
-        }
-        let live = LiveSpec { fps, theme };
+    let mut left = if let Some(opened) = opened {
+        let live = LiveSpec { fps, opened };
         match live::run(&mut session, &mut ui, live, &mut signals, EventStream::new()).await {
             Ok((left, written)) => {
                 screen = written;
@@ -203,6 +250,7 @@ async fn finish(
     output: Output,
 ) -> Result<Outcome, Failure> {
     let is_loading = session.is_loading();
+    let detail = detail(&session.spec.settings);
     let mut ended = headless::outcome(&left, is_loading);
     let failure = match &left {
         Left::Failed(Step::Failed(error)) => {
@@ -226,8 +274,12 @@ async fn finish(
     });
     let hurry = async { while signals.next().await != signals::Asked::End {} };
     let (finished, model) = session.finish(ended, reason, screen, hurry).await;
-    tell(&finished, &model, output, failure.is_none());
-    if let Some(failure) = failure {
+    tell(&finished, &model, (output, detail), failure.is_none());
+    if let Some(mut failure) = failure {
+        // Worse than that it failed is what stayed behind of it.
+        if !finished.left_behind.is_empty() {
+            failure.outcome = Outcome::NotRestored;
+        }
         return Err(failure);
     }
     Ok(outcome(&finished, is_loading))
@@ -263,8 +315,12 @@ fn outcome(finished: &Finished, was_loading: bool) -> Outcome {
     }
 }
 
+fn detail(settings: &Settings) -> Detail {
+    if settings.spectrum { Detail::Spectrum } else { Detail::Usual }
+}
+
 /// The report: data to stdout, everything else to stderr. Whoever closed them does not want it.
-fn tell(finished: &Finished, model: &Model, output: Output, is_whole: bool) {
+fn tell(finished: &Finished, model: &Model, (output, detail): (Output, Detail), is_whole: bool) {
     match output {
         Output::Json => {
             if let Ok(summary) = serde_json::to_string(&finished.summary) {
@@ -272,7 +328,7 @@ fn tell(finished: &Finished, model: &Model, output: Output, is_whole: bool) {
             }
         }
         Output::Screen | Output::Headless if is_whole => {
-            let text = report::report(&finished.summary, model);
+            let text = report::report(&finished.summary, model, detail);
             let _ = io::stdout().lock().write_all(text.as_bytes());
         }
         Output::Screen | Output::Headless => {}
@@ -301,12 +357,17 @@ async fn replay(
     settings: &Settings,
     run: &std::path::Path,
     speed: f64,
+    latency_log: Option<&std::path::Path>,
 ) -> Result<Outcome, Failure> {
     let folder = RunFolder::open(run).map_err(|error| usage(chain(&error)))?;
     let mut playback = folder.playback().map_err(|error| usage(chain(&error)))?;
     let loss = playback.loss();
     if loss.damage.is_some() || 0 < loss.n_unknown {
         let _ = writeln!(io::stderr(), "rampscope: {loss}");
+    }
+    if let Some(path) = latency_log {
+        latency_log::write(&mut playback, path)
+            .map_err(|error| usage(format!("cannot write {}: {error}", path.display())))?;
     }
     if settings.output != Output::Screen {
         let mut model = Model::default();
@@ -319,7 +380,7 @@ async fn replay(
         let summary = Summary::of(&model, &checks);
         let text = match settings.output {
             Output::Json => serde_json::to_string(&summary).unwrap_or_default() + "\n",
-            Output::Headless | Output::Screen => report::report(&summary, &model),
+            Output::Headless | Output::Screen => report::report(&summary, &model, detail(settings)),
         };
         let _ = io::stdout().lock().write_all(text.as_bytes());
         return Ok(Outcome::Passed);
@@ -329,11 +390,17 @@ async fn replay(
         Signals::listen().map_err(|error| bug(format!("cannot listen for signals: {error}")))?;
     let mut show = Replay::start(folder, playback, speed);
     let mut ui = Ui::new(tui::Session { is_replay: true, is_recording: false, speed });
-    let live = LiveSpec { fps: f64::from(settings.look.fps), theme };
+    let opened = open(&mut ui, theme)?;
+    let live = LiveSpec { fps: f64::from(settings.look.fps), opened };
     live::run(&mut show, &mut ui, live, &mut signals, EventStream::new())
         .await
         .map_err(|error| Failure { outcome: Outcome::Preflight, reason: chain(&error) })?;
     Ok(Outcome::Passed)
+}
+
+fn open(ui: &mut Ui, theme: Theme) -> Result<Opened, Failure> {
+    live::open(ui, theme)
+        .map_err(|error| Failure { outcome: Outcome::Preflight, reason: chain(&error) })
 }
 
 /// The theme that was asked for, fit for this terminal.

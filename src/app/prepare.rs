@@ -17,6 +17,8 @@ use crate::collect::CollectSpec;
 use crate::collect::Collector;
 use crate::collect::gateway;
 use crate::collect::gateway::TargetError;
+use crate::collect::presence;
+use crate::collect::presence::Presence;
 use crate::event::Event;
 use crate::event::cluster::Name;
 use crate::event::run::Began;
@@ -25,9 +27,9 @@ use crate::event::run::Found;
 use crate::event::run::PlannedStage;
 use crate::load::EngineError;
 use crate::load::EngineSpec;
+use crate::scenario::error::nearest;
 use crate::scenario::plan::Address;
 use crate::scenario::plan::Arrivals;
-use crate::scenario::plan::Create;
 use crate::scenario::plan::Plan;
 use crate::scenario::plan::Shape;
 use crate::scenario::plan::Stage;
@@ -58,7 +60,16 @@ pub struct Prepared {
     sim: Option<Running>,
 }
 
-/// The run could not be begun; nothing was changed, or it was put back.
+/// The run could not be begun.
+#[derive(Debug)]
+pub struct Failed {
+    /// Why.
+    pub error: PrepareError,
+    /// What was made and could not be deleted; empty if all is as it was before.
+    pub left_behind: Vec<String>,
+}
+
+/// Why a run could not be begun.
 #[derive(Debug, Error)]
 pub enum PrepareError {
     /// The embedded cluster did not start.
@@ -67,6 +78,22 @@ pub enum PrepareError {
     /// No cluster could be spoken to.
     #[error("cannot reach the cluster")]
     Connect(#[source] ClusterError),
+    /// The service is not there.
+    #[error("there is no Knative Service {namespace}/{name}{hint}")]
+    NoService {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// Which one may have been meant, and what else would be right.
+        hint: String,
+    },
+    /// The cluster has no Knative.
+    #[error(
+        "the cluster does not know Knative Services: is it the right one? `rampscope doctor` says \
+         what can be seen in it"
+    )]
+    NoKnative,
     /// The load's address is not known.
     #[error("cannot find where to send the load")]
     Target(#[source] TargetError),
@@ -95,6 +122,13 @@ pub enum PrepareError {
     },
 }
 
+impl From<PrepareError> for Failed {
+    /// Before anything was made.
+    fn from(error: PrepareError) -> Self {
+        Self { error, left_behind: Vec::new() }
+    }
+}
+
 /// Makes everything ready. Once `stop` is cancelled it gives up as soon as it can, and deletes
 /// what it made.
 pub async fn prepare(
@@ -102,7 +136,7 @@ pub async fn prepare(
     witness: Witness,
     clock: Clock,
     stop: CancellationToken,
-) -> Result<Prepared, PrepareError> {
+) -> Result<Prepared, Failed> {
     let sender = witness.sender.clone();
     let sim = match &spec.sim {
         Some(sim) => {
@@ -112,6 +146,7 @@ pub async fn prepare(
     };
     let cluster = unless(&stop, connect(&spec, sim.as_ref())).await?;
     let service = service(&spec, cluster.as_ref());
+    unless(&stop, is_there(&spec, cluster.as_ref(), service.as_ref())).await?;
     let began = began(&spec, cluster.as_ref(), service.as_ref(), clock);
     sender.send(Event::Began(Box::new(began))).await;
     let hands = Supervisor::new(sender.clone());
@@ -131,20 +166,68 @@ pub async fn prepare(
     }
     let Some(plan) = &spec.plan else { return Ok(prepared) };
     let place = (cluster.as_ref(), service.as_ref());
-    match target((&spec, plan), place, &mut prepared, witness, &stop).await {
-        Ok(found) => {
-            sender.send(Event::Found(found.clone())).await;
-            prepared.engine =
-                Some(EngineSpec::new(plan.clone(), &found, clock).map_err(|why| {
-                    PrepareError::Address { url: found.url.clone(), why: why.to_string() }
-                })?);
+    let found = target((&spec, plan), place, &mut prepared, witness, &stop).await;
+    match found.and_then(|found| Ok((engine(plan, &found, clock)?, found))) {
+        Ok((engine, found)) => {
+            sender.send(Event::Found(found)).await;
+            prepared.engine = Some(engine);
             Ok(prepared)
         }
+        // What was made must not stay behind; where it does, a person must know.
         Err(error) => {
-            // What was made must not stay behind.
-            prepared.end(Duration::from_secs(1)).await;
-            Err(error)
+            Err(Failed { error, left_behind: prepared.end(Duration::from_secs(1)).await })
         }
+    }
+}
+
+fn engine(plan: &Plan, found: &Found, clock: Clock) -> Result<EngineSpec, PrepareError> {
+    EngineSpec::new(plan.clone(), found, clock)
+        .map_err(|why| PrepareError::Address { url: found.url.clone(), why: why.to_string() })
+}
+
+/// Whether there is a service to look at. A cluster that does not answer, or may not be asked, is
+/// no reason not to look: it may do so later.
+async fn is_there(
+    spec: &RunSpec,
+    cluster: Option<&Cluster>,
+    service: Option<&Name>,
+) -> Result<(), PrepareError> {
+    let plan = spec.plan.as_ref().map(|plan| &plan.target.address);
+    let is_made = matches!(plan, Some(Address::Service { create: Some(_), .. }));
+    let (Some(cluster), Some(service), false) = (cluster, service, is_made || spec.waits) else {
+        return Ok(());
+    };
+    let otherwise = if plan.is_some() {
+        "a scenario can make it: target.create"
+    } else {
+        "--wait waits until there is"
+    };
+    match presence::presence(cluster, service).await {
+        Presence::There | Presence::NotKnown => Ok(()),
+        Presence::NoKnative => Err(PrepareError::NoKnative),
+        Presence::Absent(others) => {
+            let Name { namespace, name } = service.clone();
+            let hint = format!("; {}{otherwise}", meant(service, &others));
+            Err(PrepareError::NoService { namespace, name, hint })
+        }
+    }
+}
+
+/// `did you mean hello? `, or which ones there are.
+fn meant(service: &Name, others: &[Name]) -> String {
+    const NAMED: usize = 5;
+    if let Some(elsewhere) = others.iter().find(|other| other.name == service.name) {
+        return format!("there is one in namespace {0}: -n {0}; ", elsewhere.namespace);
+    }
+    let here = others.iter().filter(|other| other.namespace == service.namespace);
+    let here: Vec<&str> = here.map(|other| other.name.as_str()).collect();
+    if let Some(near) = nearest(&service.name, here.iter().copied()) {
+        return format!("did you mean {near}? ");
+    }
+    match here.len() {
+        0 => format!("{} has none; ", service.namespace),
+        n if n <= NAMED => format!("there are {}; ", here.join(", ")),
+        n => format!("there are {} and {} more; ", here[..NAMED].join(", "), n - NAMED),
     }
 }
 
@@ -223,8 +306,12 @@ async fn target(
         }
     };
     if let Some(create) = create {
+        if spec.settings.read_only {
+            return Err(PrepareError::Create(CreateError::ReadOnly));
+        }
+        let created = prepared.created.insert(Created::planned(cluster, service, witness));
         // Not to be broken off: we must know whether it was made.
-        let created = prepared.created.insert(make(spec, cluster, service, create, witness).await?);
+        created.make(create).await.map_err(PrepareError::Create)?;
         let ready = async { created.ready().await.map_err(PrepareError::Create) };
         unless(stop, ready).await?;
     }
@@ -251,19 +338,6 @@ async fn unless<T>(
         () = stop.cancelled() => Err(PrepareError::GivenUp),
         done = doing => done,
     }
-}
-
-async fn make(
-    spec: &RunSpec,
-    cluster: &Cluster,
-    service: &Name,
-    create: &Create,
-    witness: Witness,
-) -> Result<Created, PrepareError> {
-    if spec.settings.read_only {
-        return Err(PrepareError::Create(CreateError::ReadOnly));
-    }
-    Created::make(cluster, service, create, witness).await.map_err(PrepareError::Create)
 }
 
 fn service(spec: &RunSpec, cluster: Option<&Cluster>) -> Option<Name> {

@@ -32,10 +32,13 @@ use crate::journal::RunFolder;
 use crate::load::Engine;
 use crate::model::Model;
 use crate::scenario::check::Check;
+use crate::scenario::plan::Address;
 use crate::tasks;
 
 use super::created::Witness;
+use super::latency_log::LatencyLog;
 use super::prepare;
+use super::prepare::Failed;
 use super::prepare::PrepareError;
 use super::prepare::Prepared;
 use super::resources;
@@ -45,8 +48,9 @@ use super::spec::RunSpec;
 const BATCH: usize = 256;
 /// How long the hands may take to end.
 const HANDS_GRACE: Duration = Duration::from_secs(2);
-/// How long the preparation may take to give up; it has to wait for an answer to what it made.
-const GIVE_UP_GRACE: Duration = Duration::from_secs(10);
+/// How long the preparation may take to give up; it has to wait for an answer to what it made, and
+/// to delete it.
+const GIVE_UP_GRACE: Duration = Duration::from_secs(30);
 
 /// A run without its screen.
 #[derive(Debug)]
@@ -60,7 +64,9 @@ pub struct Session {
     sender: Sender,
     record: Record,
     runtime: Option<Runtime>,
-    preparing: Option<AbortOnDropHandle<Result<Prepared, PrepareError>>>,
+    preparing: Option<AbortOnDropHandle<Result<Prepared, Failed>>>,
+    /// What a preparation that failed could not put back.
+    left_behind: Vec<String>,
     /// Asks the preparation to give up.
     give_up: CancellationToken,
     prepared: Option<Prepared>,
@@ -74,7 +80,7 @@ pub struct Session {
 #[derive(Debug)]
 enum Record {
     /// To a folder.
-    On { folder: RunFolder, recorder: Box<Recorder> },
+    On { folder: RunFolder, recorder: Box<Recorder>, latency_log: Option<Box<LatencyLog>> },
     /// It could not be begun, or broke off.
     Off { folder: Option<RunFolder>, reason: String },
 }
@@ -149,6 +155,7 @@ impl Session {
             record,
             runtime: Some(runtime),
             preparing: Some(preparing),
+            left_behind: Vec::new(),
             give_up,
             prepared: None,
             engine: None,
@@ -204,7 +211,7 @@ impl Session {
         }
     }
 
-    fn started(&mut self, prepared: Result<Prepared, PrepareError>) -> Step {
+    fn started(&mut self, prepared: Result<Prepared, Failed>) -> Step {
         match prepared {
             Ok(mut prepared) => {
                 if let Some(engine) = prepared.engine.take() {
@@ -219,20 +226,42 @@ impl Session {
                 self.prepared = Some(prepared);
                 Step::Took
             }
-            Err(error) => Step::Failed(error),
+            Err(Failed { error, left_behind }) => {
+                if matches!(error, PrepareError::Bug { .. }) {
+                    self.left_behind.extend(self.perhaps_made());
+                }
+                self.left_behind.extend(left_behind);
+                Step::Failed(error)
+            }
         }
     }
 
+    /// What to say where a preparation ended without telling whether it made something.
+    fn perhaps_made(&self) -> Option<String> {
+        let Address::Service { name, create: Some(_), .. } =
+            &self.spec.plan.as_ref()?.target.address
+        else {
+            return None;
+        };
+        Some(format!(
+            "services.serving.knative.dev {name} may have been made and not deleted; look for it \
+             with: kubectl get services.serving.knative.dev {name} --show-labels"
+        ))
+    }
+
     fn take(&mut self, stamped: &Stamped) {
-        if let Record::On { recorder, .. } = &mut self.record {
+        if let Record::On { recorder, latency_log, .. } = &mut self.record {
             recorder.record(stamped);
+            if let Some(log) = latency_log {
+                log.take(stamped);
+            }
         }
         self.model.apply(stamped);
     }
 
     /// Tells at once when the record breaks off.
     fn watch_record(&mut self) -> Step {
-        let Record::On { folder, recorder } = &mut self.record else { return Step::Took };
+        let Record::On { folder, recorder, .. } = &mut self.record else { return Step::Took };
         let Some(trouble) = recorder.trouble() else { return Step::Took };
         let reason = trouble.to_string();
         tracing::error!(reason, "the record broke off");
@@ -276,7 +305,8 @@ impl Session {
             engine.stop();
             self.drain_engine(engine, hurry).await;
         }
-        let left_behind = self.end_hands().await;
+        self.end_hands().await;
+        let left_behind = std::mem::take(&mut self.left_behind);
         while let Some(stamped) = self.bus.try_recv() {
             self.take(&stamped);
         }
@@ -285,6 +315,7 @@ impl Session {
             rss_max_bytes: resources::rss_max_bytes().unwrap_or(0),
             terminal_bytes: screen.0,
             frames: screen.1,
+            threads: resources::thread_cpu_seconds(),
         };
         let ended = Event::Ended(Ended { outcome, reason, client: Some(client) });
         let stamped = self.bus.stamp(ended);
@@ -326,9 +357,11 @@ impl Session {
         loop {
             tokio::select! { biased;
                 ended = &mut given_up => {
-                    // It was ready at the same moment.
-                    if let Ok(Ok(Ok(prepared))) = ended {
-                        self.prepared = Some(prepared);
+                    match ended {
+                        // It was ready at the same moment.
+                        Ok(Ok(Ok(prepared))) => self.prepared = Some(prepared),
+                        Ok(Ok(Err(failed))) => self.left_behind.extend(failed.left_behind),
+                        Ok(Err(_)) | Err(_) => self.left_behind.extend(self.perhaps_made()),
                     }
                     return;
                 }
@@ -337,10 +370,10 @@ impl Session {
         }
     }
 
-    async fn end_hands(&mut self) -> Vec<String> {
-        let Some(runtime) = self.runtime.take() else { return Vec::new() };
+    /// Ends the hands and deletes what was made.
+    async fn end_hands(&mut self) {
+        let Some(runtime) = self.runtime.take() else { return };
         self.give_up_preparing().await;
-        let mut left_behind = Vec::new();
         if let Some(prepared) = self.prepared.take() {
             let ending = {
                 let _inside = runtime.enter();
@@ -350,7 +383,10 @@ impl Session {
             loop {
                 tokio::select! { biased;
                     left = &mut ending => {
-                        left_behind = left.unwrap_or_default();
+                        match left {
+                            Ok(left) => self.left_behind.extend(left),
+                            Err(_) => self.left_behind.extend(self.perhaps_made()),
+                        }
                         break;
                     }
                     Some(stamped) = self.bus.recv() => self.take(&stamped),
@@ -358,18 +394,17 @@ impl Session {
             }
         }
         runtime.shutdown_background();
-        left_behind
     }
 }
 
 /// Waits for the preparation, if it still goes on.
 async fn until_prepared(
-    preparing: &mut Option<AbortOnDropHandle<Result<Prepared, PrepareError>>>,
-) -> Result<Prepared, PrepareError> {
+    preparing: &mut Option<AbortOnDropHandle<Result<Prepared, Failed>>>,
+) -> Result<Prepared, Failed> {
     let Some(handle) = preparing else { return std::future::pending().await };
     let prepared = handle.await;
     *preparing = None;
-    prepared.unwrap_or_else(|error| Err(PrepareError::Bug { words: error.to_string() }))
+    prepared.unwrap_or_else(|error| Err(PrepareError::Bug { words: error.to_string() }.into()))
 }
 
 async fn until_over(over: Option<tokio::time::Instant>) {
@@ -396,10 +431,13 @@ impl Record {
                 folder.write_plan(&plan.clone().without_secrets())?;
             }
             let recorder = folder.record(FullDisk::GoOn)?;
-            Ok((folder, recorder))
+            // Without load there are no latencies.
+            let latency_log = spec.plan.as_ref().and_then(|_| LatencyLog::begin(&folder));
+            let (recorder, latency_log) = (Box::new(recorder), latency_log.map(Box::new));
+            Ok(Self::On { folder, recorder, latency_log })
         });
         match begun {
-            Ok((folder, recorder)) => Ok(Self::On { folder, recorder: Box::new(recorder) }),
+            Ok(on) => Ok(on),
             // A person who said where wants it there.
             Err(error) if out.is_some() => Err(SessionError::Record(error)),
             // Watching without a record is better than not watching.
@@ -416,7 +454,10 @@ impl Record {
 
     fn end(self, summary: &Summary) -> (Option<PathBuf>, Option<String>) {
         match self {
-            Self::On { folder, recorder } => {
+            Self::On { folder, recorder, latency_log } => {
+                if let Some(log) = latency_log {
+                    log.end();
+                }
                 let (_, trouble) = recorder.finish();
                 let written = folder.write_summary(summary).map_err(|error| tasks::chain(&error));
                 let reason = trouble.map(|trouble| trouble.to_string()).or(written.err());

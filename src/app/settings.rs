@@ -33,6 +33,8 @@ pub enum Invocation {
         settings: Settings,
         /// The Knative Service; `None` lists all.
         service: Option<String>,
+        /// Whether to wait for the service where it does not exist.
+        waits: bool,
     },
     /// Load alone, without a cluster.
     Load {
@@ -49,6 +51,17 @@ pub enum Invocation {
         run: PathBuf,
         /// Run time a second of real time.
         speed: f64,
+        /// Where its latencies are to be written as an interval log, if anywhere.
+        latency_log: Option<PathBuf>,
+    },
+    /// The decisions of a record, explained.
+    Explain {
+        /// The run folder; it exists.
+        run: PathBuf,
+        /// Which; `None` is all.
+        at: Option<Moment>,
+        /// As JSON.
+        json: bool,
     },
     /// A record's load, or a file's, under another configuration.
     WhatIf(Box<super::whatif::WhatIf>),
@@ -72,6 +85,15 @@ pub enum Invocation {
     },
 }
 
+/// A moment of a run, as a person names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// So long after the beginning.
+    Since(Duration),
+    /// The time of day in UTC.
+    Clock(Duration),
+}
+
 /// How to do it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -91,6 +113,8 @@ pub struct Settings {
     pub assume_yes: bool,
     /// What happens when the terminal goes away.
     pub on_hangup: OnHangup,
+    /// Whether the report tells every percentile.
+    pub spectrum: bool,
     /// The log, if any.
     pub log: Option<Log>,
 }
@@ -162,4 +186,23 @@ pub struct Log {
     pub path: PathBuf,
     /// 0 is info, 1 debug, more is trace.
     pub verbosity: u8,
+}
+
+// === impl Moment ===
+
+impl Moment {
+    /// `90s` or `1m30s` since the beginning, or `14:03:22.4`, the time of day in UTC.
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Some(since) = crate::units::parse_go_duration(text) {
+            return Some(Self::Since(since));
+        }
+        let mut parts = text.split(':');
+        let hours: u64 = parts.next()?.parse().ok().filter(|hours| *hours < 24)?;
+        let minutes: u64 = parts.next()?.parse().ok().filter(|minutes| *minutes < 60)?;
+        let secs = parts.next().map_or(Some(0.0), |secs| {
+            secs.parse::<f64>().ok().filter(|secs| (0.0..60.0).contains(secs))
+        })?;
+        let whole = Duration::from_secs(hours * 3600 + minutes * 60);
+        parts.next().is_none().then(|| Self::Clock(whole + Duration::from_secs_f64(secs)))
+    }
 }

@@ -11,9 +11,13 @@ use crate::export;
 use crate::journal::FolderError;
 use crate::journal::RunFolder;
 use crate::model::Model;
+use crate::model::scaling::FRESH;
 use crate::series::Cells;
 use crate::series::Series;
 use crate::tui::Moment;
+use crate::tui::moment;
+use crate::tui::moment::LOAD_HOLD;
+use crate::tui::moment::Panic;
 use crate::tui::values;
 use crate::tui::views::pods;
 use crate::units::At;
@@ -52,6 +56,7 @@ fn write(folder: &RunFolder, screen: &Screen<'_>) -> Result<Vec<PathBuf>, Folder
                 "unit": value.unit,
                 "source": value.source,
                 "age_s": value.age.map(|age| age.as_secs_f64()),
+                "span_s": value.span.map(|span| span.as_secs_f64()),
             })
         })
         .collect();
@@ -81,7 +86,7 @@ fn pods_of(model: &Model, moment: &Moment) -> Vec<serde_json::Value> {
     let seconds = |age: Option<Duration>| age.map(|age| age.as_secs_f64());
     pods::shown(model, moment)
         .into_iter()
-        .map(|pod| values::of_pod(model, (moment.at, moment.is_present), pod))
+        .map(|pod| values::of_pod(model, moment.at, pod))
         .map(|pod| {
             json!({
                 "name": pod.name,
@@ -103,48 +108,49 @@ fn csv(model: &Model, screen: &Screen<'_>) -> String {
     let window = screen.ui.window();
     let cells = Cells { from: window.from, to: window.to, n: ROWS };
     let until = model.now.min(window.to);
-    let mut columns: Vec<(&str, &Series)> = Vec::new();
+    // How long a value counts without news: what is watched is news when it changes.
+    let (sent, read, watched) = (Some(LOAD_HOLD), Some(FRESH), None);
+    let mut columns: Vec<(&str, &Series, Option<Duration>)> = Vec::new();
     let traffic = &model.traffic;
     if traffic.last.is_some() {
         columns.extend([
-            ("target_per_s", &traffic.target),
-            ("offered_per_s", &traffic.offered),
-            ("sent_per_s", &traffic.sent),
-            ("done_per_s", &traffic.done),
-            ("failed_per_s", &traffic.failed),
-            ("dropped_per_s", &traffic.dropped),
-            ("in_flight", &traffic.in_flight),
-            ("p50_s", &traffic.p50),
-            ("p99_s", &traffic.p99),
-            ("max_s", &traffic.max),
-            ("send_lag_p99_s", &traffic.lag_p99),
+            ("target_per_s", &traffic.target, sent),
+            ("offered_per_s", &traffic.offered, sent),
+            ("sent_per_s", &traffic.sent, sent),
+            ("done_per_s", &traffic.done, sent),
+            ("failed_per_s", &traffic.failed, sent),
+            ("dropped_per_s", &traffic.dropped, sent),
+            ("in_flight", &traffic.in_flight, sent),
+            ("p50_s", &traffic.p50, sent),
+            ("p99_s", &traffic.p99, sent),
+            ("max_s", &traffic.max, sent),
+            ("send_lag_p99_s", &traffic.lag_p99, sent),
         ]);
     }
     let revision = screen.ui.revision(model);
     if let Some(scaling) = revision.as_ref().and_then(|it| model.scaling.get(it)) {
         columns.extend([
-            ("ready", &scaling.ready),
-            ("starting", &scaling.starting),
-            ("terminating", &scaling.terminating),
-            ("desired", &scaling.desired),
-            ("wanted", &scaling.wanted),
-            ("stable_average", &scaling.stable),
-            ("panic_average", &scaling.panic),
-            ("panic_begins_above", &scaling.enters),
-            ("excess_burst_capacity", &scaling.excess_burst_capacity),
-            ("activator_concurrency", &scaling.activator),
-            ("via_activator", &scaling.via_activator),
-            ("cpu_cores", &scaling.cpu),
+            ("ready", &scaling.ready, watched),
+            ("starting", &scaling.starting, watched),
+            ("terminating", &scaling.terminating, watched),
+            ("desired", &scaling.desired, watched),
+            ("wanted", &scaling.wanted, read),
+            ("stable_average", &scaling.stable, read),
+            ("panic_average", &scaling.panic, read),
+            ("panic_begins_above", &scaling.enters, read),
+            ("excess_burst_capacity", &scaling.excess_burst_capacity, read),
+            ("activator_concurrency", &scaling.activator, read),
+            ("via_activator", &scaling.via_activator, watched),
+            ("cpu_cores", &scaling.cpu, watched),
         ]);
     }
     let mut text = String::from("time,seconds");
-    for (name, _) in &columns {
+    for (name, ..) in &columns {
         let _ = write!(text, ",{name}");
     }
     text.push_str(",panic\n");
     let drawn: Vec<_> =
-        columns.iter().map(|(_, series)| series.in_cells(cells, until, None)).collect();
-    let panics = revision.as_ref().and_then(|it| model.scaling.get(it)).map(|it| &it.panics);
+        columns.iter().map(|(_, series, hold)| series.in_cells(cells, until, *hold)).collect();
     for row in 0..ROWS {
         let at: At = cells.edge(row);
         if until < at {
@@ -157,9 +163,12 @@ fn csv(model: &Model, screen: &Screen<'_>) -> String {
                 let _ = write!(text, "{}", cell.last);
             }
         }
-        let is_panicking =
-            panics.map(|panics| panics.iter().any(|span| span.covers(at, model.now)));
-        let _ = writeln!(text, ",{}", is_panicking.map_or("", |it| if it { "1" } else { "0" }));
+        let panic = match moment::past_panic(model, at, revision.as_ref()) {
+            Panic::On { .. } => "1",
+            Panic::Stable { .. } => "0",
+            Panic::Unknown(_) => "",
+        };
+        let _ = writeln!(text, ",{panic}");
     }
     text
 }

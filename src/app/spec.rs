@@ -17,6 +17,8 @@ pub struct RunSpec {
     pub plan: Option<Plan>,
     /// The Knative Service to watch, where no plan names one; `None` for all.
     pub service: Option<String>,
+    /// Whether a service that does not exist is waited for.
+    pub waits: bool,
     /// The embedded cluster, if it is asked for; it stands in for the one of the settings.
     pub sim: Option<SimSpec>,
     /// How it is run.

@@ -17,13 +17,13 @@ use crossterm::cursor;
 use crossterm::event as input;
 use crossterm::style;
 use crossterm::terminal as screen;
-use ratatui::backend::Backend as _;
-use ratatui::backend::CrosstermBackend;
 use ratatui::buffer::Buffer;
 use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::clock;
+
+use super::frame;
 
 /// How long a terminal that does not read is waited for at the end.
 const LEAVE_PATIENCE: Duration = Duration::from_secs(1);
@@ -187,30 +187,29 @@ struct FrameWriter<W> {
 }
 
 impl<W: Write> FrameWriter<W> {
-    fn show(&mut self, frame: &Arc<Buffer>, meter: &Meter) {
+    fn show(&mut self, wanted: &Arc<Buffer>, meter: &Meter) {
         let mut bytes = Vec::with_capacity(8192);
         // One bracket around the whole frame, through the same writer; terminals that do not know
         // it ignore it.
         let _ = bytes.queue(screen::BeginSynchronizedUpdate);
         let blank;
         let shown = match &self.shown {
-            Some(shown) if shown.area == frame.area => shown.as_ref(),
+            Some(shown) if shown.area == wanted.area => shown.as_ref(),
             _ => {
                 let _ = bytes.queue(screen::Clear(screen::ClearType::All));
-                blank = Buffer::empty(frame.area);
+                blank = Buffer::empty(wanted.area);
                 &blank
             }
         };
-        let changes = shown.diff(frame);
+        let changes = shown.diff(wanted);
         if changes.is_empty() && self.shown.is_some() {
-            self.shown = Some(Arc::clone(frame));
+            self.shown = Some(Arc::clone(wanted));
             return;
         }
-        // Into memory, which does not fail.
-        let _ = CrosstermBackend::new(&mut bytes).draw(changes.into_iter());
+        frame::encode(&mut bytes, changes);
         let _ = bytes.queue(screen::EndSynchronizedUpdate);
         self.put(&bytes, meter);
-        self.shown = Some(Arc::clone(frame));
+        self.shown = Some(Arc::clone(wanted));
         meter.frames.fetch_add(1, Ordering::Relaxed);
     }
 

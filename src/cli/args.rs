@@ -11,6 +11,7 @@ use clap::Subcommand;
 use clap::ValueEnum;
 
 use super::examples;
+use crate::app::settings::Moment;
 use crate::app::whatif::Change;
 use crate::app::whatif::Condition;
 use crate::scenario::Override;
@@ -54,6 +55,9 @@ pub(super) enum Command {
     /// Play a record's load under another configuration of the autoscaler
     #[command(after_help = examples::WHATIF)]
     Whatif(Box<WhatIfArgs>),
+    /// Say why it scaled: each decision of a recorded run, step by step
+    #[command(after_help = examples::EXPLAIN)]
+    Explain(ExplainArgs),
     /// Run the embedded cluster alone, for kubectl and for tests
     #[command(after_help = examples::SIM)]
     Sim(SimArgs),
@@ -101,7 +105,7 @@ pub(super) struct DemoArgs {
 /// A scenario and what is changed in it.
 #[derive(Debug, Args)]
 pub(super) struct ScenarioArgs {
-    /// A scenario file, or a built-in one: demo, panic, kpa-basics, steady
+    /// A scenario file, or a built-in one: demo, panic, kpa-basics, steady, mixed
     pub(super) scenario: String,
     /// Change a field, as load.seed=9, target.service=foo, load.stages.2.at=600/s
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -136,8 +140,12 @@ pub(super) struct RunArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct WatchArgs {
-    /// The Knative Service; without it all are listed
+    /// The Knative Service; without it all are listed. One that does not exist is an error (code
+    /// 3); one that goes away and comes back is watched on
     pub(super) service: Option<String>,
+    /// If the service does not exist, wait until it does
+    #[arg(long, requires = "service")]
+    pub(super) wait: bool,
     /// End after so long
     #[arg(long, value_name = "TIME")]
     pub(super) duration: Option<Span>,
@@ -186,6 +194,9 @@ pub(super) struct LoadArgs {
     /// Seed of all that is random
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
+    /// Every percentile in the report
+    #[arg(long)]
+    pub(super) latency: bool,
     /// Threads that send [default: as many as the load asks for, at most one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(super) threads: Option<u32>,
@@ -246,6 +257,12 @@ pub(super) struct ReplayArgs {
     /// How many times faster than it was, from 0.1 to 1000
     #[arg(long, value_name = "X", default_value = "1", value_parser = parse_speed)]
     pub(super) speed: f64,
+    /// Every percentile in the report
+    #[arg(long)]
+    pub(super) latency: bool,
+    /// Write its latencies to this file, as an interval log of `HdrHistogram`
+    #[arg(long, value_name = "FILE")]
+    pub(super) latency_log: Option<PathBuf>,
     #[command(flatten)]
     pub(super) screen: ScreenArgs,
     #[command(flatten)]
@@ -286,6 +303,19 @@ pub(super) struct WhatIfArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// The run folder, its name, or `last`
+    pub(super) run: String,
+    /// The decision in force then: 90s since the beginning, or 14:03:22, the time of day in UTC
+    /// [default: all of them, one a line]
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    pub(super) at: Option<Moment>,
+    /// One JSON object a decision
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct SimArgs {
     /// Seed of all that is random
     #[arg(long, value_name = "N")]
@@ -296,7 +326,7 @@ pub(super) struct SimArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ValidateArgs {
-    /// Scenario files, or built-in ones: demo, panic, kpa-basics, steady
+    /// Scenario files, or built-in ones: demo, panic, kpa-basics, steady, mixed
     #[arg(required = true, value_name = "SCENARIO")]
     pub(super) scenarios: Vec<String>,
     /// Change a field first, as load.seed=9
@@ -481,6 +511,11 @@ fn parse_capacity(text: &str) -> Result<f64, String> {
         .ok()
         .filter(|capacity| (0.01..1e6).contains(capacity))
         .ok_or_else(|| "write a number, as 10".to_owned())
+}
+
+fn parse_moment(text: &str) -> Result<Moment, String> {
+    Moment::parse(text)
+        .ok_or_else(|| "write 90s since the beginning, or 14:03:22, the time of day".to_owned())
 }
 
 fn parse_speed(text: &str) -> Result<f64, String> {

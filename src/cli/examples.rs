@@ -35,13 +35,22 @@ pub(super) const LOAD: &str = "\
 Examples:
   rampscope load http://127.0.0.1:8080
   rampscope load http://127.0.0.1:8080/?sleep=100 -r 200/s -z 1m --poisson
-  rampscope load http://127.0.0.1:8080 -c 20 -n 10000 --headless
+  rampscope load http://127.0.0.1:8080 -c 20 -n 10000 --headless --latency
+  rampscope load http://127.0.0.1:8080 -r 500 --json | tail -1 | jq .traffic.response_time
   rampscope load http://10.0.0.1 --host hello.example.com -m POST -d @body.json";
 
 pub(super) const REPLAY: &str = "\
 Examples:
   rampscope replay last
-  rampscope replay results --speed 10";
+  rampscope replay results --speed 10
+  rampscope replay results --headless --latency --latency-log results.hlog";
+
+pub(super) const EXPLAIN: &str = "\
+Examples:
+  rampscope explain last                 a line for each decision
+  rampscope explain last --at 45s        one of them, step by step
+  rampscope explain results --at 14:03:22.4
+  rampscope explain last --json | jq .headline";
 
 pub(super) const WHATIF: &str = "\
 What the load asked for is taken from the record (concurrency is taken as demand), and pods become

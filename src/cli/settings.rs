@@ -66,6 +66,7 @@ pub(super) fn settings(shared: Shared, env: Env<'_>) -> Settings {
             OnHangupArg::Continue => OnHangup::Continue,
             OnHangupArg::Stop => OnHangup::Stop,
         },
+        spectrum: false,
         log: self::log(log),
     }
 }

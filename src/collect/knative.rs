@@ -15,12 +15,15 @@ use crate::units::clean;
 use super::exposition::Exposition;
 use super::exposition::Sample;
 
+/// What an activator has answered, since Knative 1.19.3: a histogram's count a code and method.
+const ANSWERED: &str = "http_server_request_duration_seconds_count";
+
 /// The longest name that Kubernetes gives anything, in characters.
 pub(crate) const MAX_NAME: usize = 253;
 
 /// Whether a metric can be of interest; the others of a component are its own affairs.
 pub fn is_wanted(name: &str) -> bool {
-    ["autoscaler_", "activator_request_con", "revision_", "kn_", "kn."]
+    ["autoscaler_", "activator_request_co", "revision_", "kn_", "kn.", ANSWERED]
         .iter()
         .any(|prefix| name.starts_with(prefix))
         && !name.ends_with("_bucket")
@@ -121,6 +124,14 @@ pub fn activators(text: &Exposition, pod: &str, read: At) -> (Vec<Activator>, u6
             }
             "kn_revision_request_queued" => &mut activator.queued,
             "kn_revision_request_active" => &mut activator.active,
+            ANSWERED | "activator_request_count" => {
+                // One series a code; what names no revision is the activator's own affair.
+                if activator.revision == Name::default() {
+                    return false;
+                }
+                *activator.requests_total.get_or_insert(0.0) += value;
+                return true;
+            }
             _ => return false,
         };
         *field = Some(value);

@@ -9,6 +9,7 @@ pub mod gateway;
 pub mod kinds;
 pub mod knative;
 pub mod kubeconfig;
+pub mod presence;
 pub mod probe;
 pub mod stat;
 

@@ -32,6 +32,8 @@ use super::knative::MAX_NAME;
 pub(crate) const EVERY: Duration = Duration::from_secs(5);
 /// Where the API's versions stand.
 const GROUP: &str = "/apis/metrics.k8s.io";
+/// Containers of a pod that are read.
+const CONTAINERS_MAX: usize = 50;
 /// What brings the API.
 pub(crate) const REMEDY: &str = "install metrics-server: `kubectl apply -f https://github.com/kubernetes-sigs/metrics-server/releases/latest/download/components.yaml`";
 
@@ -147,6 +149,17 @@ fn usage(item: &Value) -> Option<Usage> {
     let quantity = |container: &Value, name: &str| -> Option<Quantity> {
         container["usage"][name].as_str()?.parse().ok()
     };
+    let (mut all, mut containers) = (None, Vec::new());
+    for container in item["containers"].as_array()?.iter().take(CONTAINERS_MAX) {
+        let (Some(name), Some(cpu), Some(memory)) =
+            (container["name"].as_str(), quantity(container, "cpu"), quantity(container, "memory"))
+        else {
+            continue;
+        };
+        all = Some(all.map_or(cpu, |all| cpu + all));
+        let (cpu, memory) = (cpu.millicores(), memory.bytes());
+        containers.push(ContainerUsage { name: clean(name, MAX_NAME), cpu, memory });
+    }
     Some(Usage {
         pod: Name {
             namespace: clean(text("/metadata/namespace")?, MAX_NAME),
@@ -154,18 +167,8 @@ fn usage(item: &Value) -> Option<Usage> {
         },
         timestamp: Some(UnixMicros::parse(text("/timestamp")?)?),
         window_s: text("/window").and_then(parse_go_duration).map_or(0.0, |w| w.as_secs_f64()),
-        containers: item["containers"]
-            .as_array()?
-            .iter()
-            .take(50)
-            .filter_map(|container| {
-                Some(ContainerUsage {
-                    name: clean(container["name"].as_str()?, MAX_NAME),
-                    cpu: quantity(container, "cpu").map(Quantity::millicores)?,
-                    memory: quantity(container, "memory").map(Quantity::bytes)?,
-                })
-            })
-            .collect::<Vec<ContainerUsage>>(),
+        cpu: all.map(Quantity::millicores),
+        containers,
     })
 }
 
@@ -199,5 +202,19 @@ mod tests {
         assert!(usages[0].timestamp.is_none() && usages[0].containers.is_empty());
         assert!(told.is_empty(), "and forgotten");
         assert_eq!(fresh(&json!({}), &mut told).0.len(), 0);
+    }
+
+    #[test]
+    fn the_cpu_of_a_pod_is_rounded_up_once() {
+        let container =
+            |name: &str, cpu: &str| json!({"name": name, "usage": {"cpu": cpu, "memory": "1Ki"}});
+        let pod = json!({
+            "metadata": {"namespace": "a", "name": "b"}, "timestamp": "1970-01-01T00:00:01Z",
+            "containers": [container("app", "1200000n"), container("queue-proxy", "2300u")],
+        });
+        let usage = usage(&pod).unwrap();
+        assert_eq!(usage.cpu, Some(Millicores(4)), "3.5 m, as kubectl top has it");
+        let each: Vec<_> = usage.containers.iter().map(|container| container.cpu).collect();
+        assert_eq!(each, [Millicores(2), Millicores(3)]);
     }
 }

@@ -75,3 +75,16 @@ pub enum Event {
     /// The run ends; nothing of it follows but late answers.
     Ended(run::Ended),
 }
+
+// === impl Event ===
+
+impl Event {
+    /// Leaves the latencies of an interval of load out: most of the work of taking it in, for
+    /// whoever does not ask for them.
+    pub fn forget_latencies(&mut self) {
+        if let Self::Traffic(interval) = self {
+            (interval.response_time, interval.service_time) = (None, None);
+            (interval.failure_time, interval.send_lag) = (None, None);
+        }
+    }
+}

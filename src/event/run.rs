@@ -1,5 +1,6 @@
 //! The course of a run: its beginning, its stages, what a person did, its end.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -207,4 +208,8 @@ pub struct Client {
     pub terminal_bytes: u64,
     /// Frames drawn.
     pub frames: u64,
+    /// CPU seconds by the name of the threads that were there at the end; those of the load have
+    /// ended before, and stand in its intervals.
+    #[serde(default)]
+    pub threads: BTreeMap<String, f64>,
 }

@@ -126,6 +126,9 @@ pub struct Activator {
     pub queued: Option<f64>,
     /// Requests being proxied.
     pub active: Option<f64>,
+    /// Requests answered since the activator began.
+    #[serde(default)]
+    pub requests_total: Option<f64>,
 }
 
 /// What one queue-proxy says of itself: the autoscaler's own input.
@@ -168,6 +171,10 @@ pub struct Usage {
     pub timestamp: Option<UnixMicros>,
     /// Length of the window in seconds.
     pub window_s: f64,
+    /// CPU of all containers together, rounded up once, as `kubectl top` does. `None` in records
+    /// that knew the containers only.
+    #[serde(default)]
+    pub cpu: Option<Millicores>,
     /// Each container's usage.
     pub containers: Vec<ContainerUsage>,
 }
@@ -177,7 +184,7 @@ pub struct Usage {
 pub struct ContainerUsage {
     /// Its name.
     pub name: String,
-    /// CPU, rounded up to a thousandth of a core as `kubectl top` does.
+    /// CPU, rounded up to a thousandth of a core as `kubectl top --containers` does.
     pub cpu: Millicores,
     /// Working set.
     pub memory: Bytes,

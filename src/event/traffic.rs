@@ -61,7 +61,7 @@ pub struct Interval {
     pub failure_time: Option<Histogram>,
     /// From the due time to the first byte written; `None` in a closed loop.
     pub send_lag: Option<Histogram>,
-    /// Why we ourselves were the bottleneck in it, if we were.
+    /// Why we ourselves were the bottleneck in it and what mends it, if we were.
     pub client_limited: Option<String>,
     /// What new connections took; `None` where none was opened.
     #[serde(default)]
@@ -69,6 +69,12 @@ pub struct Interval {
     /// The same requests by what differs between them: by dimension, by choice.
     #[serde(default)]
     pub splits: BTreeMap<String, BTreeMap<String, Split>>,
+    /// What we were short of; `None` if of nothing, and in records that do not say.
+    #[serde(default)]
+    pub limit: Option<Limit>,
+    /// How our own process fared in it; `None` in records that do not say.
+    #[serde(default)]
+    pub client: Option<Box<ClientHealth>>,
 }
 
 /// What new connections took, each phase in its histogram; `None` where it did not occur.
@@ -101,10 +107,78 @@ pub struct Split {
     pub failure_time: Option<Histogram>,
 }
 
+/// What the generator was short of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    /// File descriptors: a connection could not be opened.
+    Descriptors,
+    /// Local ports toward the target: a connection could not be opened.
+    Ports,
+    /// The CPU quota of its control group.
+    CpuQuota,
+    /// A core: its threads waited for one, or had one and it was not enough.
+    Cpu,
+    /// Being let run at all: the process or its machine stood still.
+    Stopped,
+    /// Connections: as many as the plan allows were open, and all were busy.
+    Connections,
+    /// Nothing that is looked at.
+    #[serde(other)]
+    Unknown,
+}
+
+/// How our own process fared in an interval, as the operating system counts it. `None` is what it
+/// does not tell.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ClientHealth {
+    /// CPU seconds of the load's own threads.
+    pub load_cpu_s: Option<f64>,
+    /// CPU seconds of the whole process.
+    pub process_cpu_s: Option<f64>,
+    /// The share of the interval that the busiest of the load's threads had a core.
+    pub busiest: Option<f64>,
+    /// The share of the interval that one of the load's threads was ready and waited for a core: of
+    /// the one that waited longest (`schedstat`).
+    pub run_queue: Option<f64>,
+    /// Cores that the process may run on.
+    pub cores: Option<u32>,
+    /// The CPU quota of its control group in cores; `None` also without one.
+    pub quota: Option<f64>,
+    /// The share of the quota's periods in which it was used up (`cpu.stat`).
+    pub throttled: Option<f64>,
+    /// How late a bare timer of ours rang, which sends nothing.
+    pub timer_slip: Option<Histogram>,
+    /// File descriptors in use at its end.
+    pub descriptors: Option<u64>,
+    /// File descriptors that are allowed (`ulimit -n`).
+    pub descriptors_max: Option<u64>,
+    /// Local ports in use toward the target; counted only where many connections are opened.
+    pub ports: Option<u64>,
+    /// Local ports that there are (`ip_local_port_range`).
+    pub ports_max: Option<u64>,
+}
+
+impl Limit {
+    /// Its name, as the sentence about it begins.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Descriptors => "descriptors",
+            Self::Ports => "ports",
+            Self::CpuQuota => "CPU quota",
+            Self::Cpu => "CPU",
+            Self::Stopped => "stopped",
+            Self::Connections => "connections",
+            Self::Unknown => "not known",
+        }
+    }
+}
+
 impl Interval {
     /// Requests that were answered or failed.
     pub const fn completed(&self) -> u64 {
-        self.succeeded + self.failed
+        self.succeeded.saturating_add(self.failed)
     }
 }
 

@@ -5,7 +5,9 @@
 
 mod ansi;
 mod cells;
+pub mod explain;
 mod glyph;
+pub mod hlog;
 mod palette;
 pub mod report;
 pub mod summary;

@@ -10,9 +10,11 @@ use serde::Serialize;
 
 use crate::event::cluster::Kind;
 use crate::event::cluster::Name;
+use crate::event::run::Client;
 use crate::event::run::Executor;
 use crate::event::run::Outcome;
 use crate::event::scaler::Origin;
+use crate::event::traffic::Limit;
 use crate::model::Model;
 use crate::model::findings::Open;
 use crate::model::scaling::PanicState;
@@ -21,7 +23,10 @@ use crate::model::scorecard::Scorecard;
 use crate::model::sources::Health;
 use crate::model::startup;
 use crate::model::startup::Part;
+use crate::model::traffic::Phase;
+use crate::model::traffic::SplitTotals;
 use crate::model::traffic::Totals;
+use crate::model::traffic::knee;
 use crate::scenario::check::Check;
 use crate::scenario::check::Measure;
 use crate::series::LatencyHistogram;
@@ -87,8 +92,17 @@ pub struct TrafficSummary {
     pub status: BTreeMap<String, u64>,
     /// Failures by class.
     pub errors: BTreeMap<String, u64>,
+    /// Connections opened.
+    pub connections_opened: u64,
     /// Seconds in which we ourselves were the bottleneck.
     pub client_limited_s: f64,
+    /// The same by what we were short of, the longest first.
+    pub client_limited: Vec<LimitSummary>,
+    /// Where the target stopped to keep up; `None` where it did not, or where only one rate was
+    /// tried.
+    pub knee: Option<KneeSummary>,
+    /// Whether what was in flight agrees with rate and latency; `None` without latencies.
+    pub littles_law: Option<LittleSummary>,
     /// From the due time to the last byte, successes; `None` in a closed loop.
     pub response_time: Option<LatencySummary>,
     /// From the first byte written to the last byte read, successes.
@@ -97,6 +111,53 @@ pub struct TrafficSummary {
     pub failure_time: Option<LatencySummary>,
     /// From the due time to the first byte written; `None` in a closed loop.
     pub send_lag: Option<LatencySummary>,
+    /// What new connections took: `dns`, `connect`, `tls`, `send`, `wait`, `receive`, as far as
+    /// they occurred.
+    pub phases: BTreeMap<&'static str, LatencySummary>,
+    /// The same requests by what differs between them: by dimension, by choice.
+    pub splits: BTreeMap<String, BTreeMap<String, SplitSummary>>,
+}
+
+/// What became of the requests that made one choice.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SplitSummary {
+    /// Requests that succeeded.
+    pub succeeded: u64,
+    /// Requests that failed.
+    pub failed: u64,
+    /// From the first byte written to the last byte read, successes.
+    pub service_time: LatencySummary,
+    /// The time that failures took.
+    pub failure_time: LatencySummary,
+}
+
+/// How long we ourselves were the bottleneck, and why.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LimitSummary {
+    /// What we were short of.
+    pub limit: Limit,
+    /// For how long.
+    pub seconds: f64,
+    /// What was said of it where most was to be sent, with the remedy.
+    pub cause: String,
+}
+
+/// Where the target stopped to keep up.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct KneeSummary {
+    /// Requests a second offered, from which on it did not.
+    pub rate_offered: f64,
+    /// Whether goodput fell behind there; else p99 was over three times that of low rates.
+    pub falls_behind: bool,
+}
+
+/// Little's law over the whole run: in flight = rate × time.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct LittleSummary {
+    /// The mean of the requests in flight, as seen at the end of each interval.
+    pub in_flight: f64,
+    /// Requests that ended a second, times how long they took.
+    pub rate_times_latency: f64,
 }
 
 /// Latencies, in milliseconds.
@@ -307,6 +368,40 @@ pub struct ClientSummary {
     pub terminal_bytes: u64,
     /// Frames drawn.
     pub frames: u64,
+    /// CPU seconds by what threads are for: `load`, `screen and loop`, `journal`, `collect`,
+    /// `embedded cluster`, `other`.
+    pub threads: BTreeMap<&'static str, f64>,
+    /// CPU microseconds of the load's own threads a request; `None` without requests, and where
+    /// the system does not tell.
+    pub load_cpu_us_per_request: Option<f64>,
+    /// How late a bare timer of ours rang, which sends nothing.
+    pub timer_slip: Option<LatencySummary>,
+    /// What the machine gave us; `None` where the system does not tell.
+    pub health: HealthSummary,
+}
+
+/// What the machine gave us: each the most of any interval, as a share of it unless the name says
+/// otherwise.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct HealthSummary {
+    /// That the busiest of the load's threads had a core.
+    pub busiest_max: Option<f64>,
+    /// That one of them was ready and waited for a core.
+    pub run_queue_max: Option<f64>,
+    /// Cores that the process may run on.
+    pub cores: Option<u32>,
+    /// The CPU quota of its control group, in cores.
+    pub quota_cores: Option<f64>,
+    /// The quota's periods that were cut short.
+    pub throttled_max: Option<f64>,
+    /// Descriptors in use.
+    pub descriptors_max: Option<u64>,
+    /// Descriptors that are allowed.
+    pub descriptors_allowed: Option<u64>,
+    /// Local ports in use toward the target.
+    pub ports_max: Option<u64>,
+    /// Local ports that there are.
+    pub ports_allowed: Option<u64>,
 }
 
 // === impl Summary ===
@@ -333,16 +428,9 @@ impl Summary {
             findings: FindingSummary::all(model),
             scaling,
             sources: SourceSummary::all(model, end),
-            client: ended.and_then(|ended| ended.client.as_ref()).map(|client| ClientSummary {
-                cpu_s: client.cpu_s,
-                cpu_us_per_request: ratio(
-                    client.cpu_s * 1e6,
-                    count(model.traffic.total.completed()),
-                ),
-                rss_max_bytes: client.rss_max_bytes,
-                terminal_bytes: client.terminal_bytes,
-                frames: client.frames,
-            }),
+            client: ended
+                .and_then(|ended| ended.client.as_ref())
+                .map(|client| ClientSummary::of(client, &model.traffic.total)),
         }
     }
 
@@ -350,6 +438,62 @@ impl Summary {
     pub fn passes(&self) -> bool {
         self.checks.iter().all(|check| check.pass)
     }
+}
+
+impl ClientSummary {
+    fn of(client: &Client, total: &Totals) -> Self {
+        let completed = count(total.completed());
+        let known = &total.client;
+        Self {
+            cpu_s: client.cpu_s,
+            cpu_us_per_request: ratio(client.cpu_s * 1e6, completed),
+            rss_max_bytes: client.rss_max_bytes,
+            terminal_bytes: client.terminal_bytes,
+            frames: client.frames,
+            threads: threads(client, known.load_cpu_s),
+            load_cpu_us_per_request: known.load_cpu_s.and_then(|cpu| ratio(cpu * 1e6, completed)),
+            timer_slip: known.timer_slip.as_ref().map(LatencySummary::of_histogram),
+            health: HealthSummary {
+                busiest_max: known.busiest,
+                run_queue_max: known.run_queue,
+                cores: known.cores,
+                quota_cores: known.quota,
+                throttled_max: known.throttled,
+                descriptors_max: known.descriptors,
+                descriptors_allowed: known.descriptors_max,
+                ports_max: known.ports,
+                ports_allowed: known.ports_max,
+            },
+        }
+    }
+}
+
+/// CPU seconds by what threads are for; they add up to those of the process.
+fn threads(client: &Client, load: Option<f64>) -> BTreeMap<&'static str, f64> {
+    let mut threads = BTreeMap::new();
+    if client.threads.is_empty() {
+        return threads;
+    }
+    let mut rest = client.cpu_s;
+    let mut add = |name: &'static str, cpu_s: f64| {
+        *threads.entry(name).or_default() += cpu_s;
+        rest -= cpu_s;
+    };
+    if let Some(load) = load {
+        add("load", load);
+    }
+    for (name, cpu_s) in &client.threads {
+        match name.as_str() {
+            "main" | "terminal" => add("screen and loop", *cpu_s),
+            "journal" => add("journal", *cpu_s),
+            "collect" => add("collect", *cpu_s),
+            "sim" => add("embedded cluster", *cpu_s),
+            _ => {}
+        }
+    }
+    // Above all threads that ended before.
+    threads.insert("other", rest.max(0.0));
+    threads
 }
 
 impl TrafficSummary {
@@ -374,12 +518,59 @@ impl TrafficSummary {
             bytes_received: total.bytes_received,
             status: total.status.iter().map(|(code, n)| (code.to_string(), *n)).collect(),
             errors: total.errors.clone(),
+            connections_opened: total.connections_opened,
             client_limited_s: model.traffic.limited_s,
+            client_limited: LimitSummary::all(model),
+            knee: knee(model.traffic.knee.iter()).map(|knee| KneeSummary {
+                rate_offered: knee.offered,
+                falls_behind: knee.falls_behind,
+            }),
+            littles_law: total.little().map(|little| LittleSummary {
+                in_flight: little.in_flight,
+                rate_times_latency: little.reckoned,
+            }),
             response_time: summary(&latencies.response_time).filter(|_| is_open),
             service_time: summary(&latencies.service_time),
             failure_time: summary(&latencies.failure_time),
             send_lag: summary(&latencies.send_lag).filter(|_| is_open),
+            phases: Phase::ALL
+                .into_iter()
+                .zip(&total.phases)
+                .filter(|(_, known)| !known.is_empty())
+                .map(|(phase, known)| (phase.name(), LatencySummary::of_histogram(known)))
+                .collect(),
+            splits: splits(total),
         }
+    }
+}
+
+fn splits(total: &Totals) -> BTreeMap<String, BTreeMap<String, SplitSummary>> {
+    let split = |split: &SplitTotals| SplitSummary {
+        succeeded: split.succeeded,
+        failed: split.failed,
+        service_time: LatencySummary::of_histogram(&split.service_time),
+        failure_time: LatencySummary::of_histogram(&split.failure_time),
+    };
+    let of_dimension = |choices: &BTreeMap<String, SplitTotals>| {
+        choices.iter().map(|(choice, it)| (choice.clone(), split(it))).collect()
+    };
+    total.splits.iter().map(|(name, choices)| (name.clone(), of_dimension(choices))).collect()
+}
+
+impl LimitSummary {
+    fn all(model: &Model) -> Vec<Self> {
+        let mut all: Vec<Self> = model
+            .traffic
+            .limits
+            .iter()
+            .map(|(limit, shortage)| Self {
+                limit: *limit,
+                seconds: shortage.seconds,
+                cause: shortage.words.clone(),
+            })
+            .collect();
+        all.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
+        all
     }
 }
 

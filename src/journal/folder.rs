@@ -22,6 +22,7 @@ use thiserror::Error;
 
 use super::FormatError;
 use super::FullDisk;
+use super::Lines;
 use super::Playback;
 use super::Recorder;
 use super::redact::redact;
@@ -33,6 +34,7 @@ const PLAN: &str = "plan.json";
 const SUMMARY: &str = "summary.json";
 const ACTIONS: &str = "actions.jsonl";
 const SNAPSHOTS: &str = "snapshots";
+const LATENCY: &str = "latency.hlog";
 
 /// The longest part of a folder's name that comes from the scenario.
 const NAME_MAX: usize = 60;
@@ -154,6 +156,12 @@ impl RunFolder {
     pub fn record(&self, full_disk: FullDisk) -> Result<Recorder, FolderError> {
         let path = self.journal();
         Recorder::start(&path, full_disk).map_err(|source| FolderError::Io { path, source })
+    }
+
+    /// Starts the interval log of latencies.
+    pub fn latency_log(&self) -> Result<Lines, FolderError> {
+        let path = self.path.join(LATENCY);
+        Lines::start(&path).map_err(|source| FolderError::Io { path, source })
     }
 
     /// Opens the journal.

@@ -5,6 +5,7 @@
 
 mod folder;
 mod format;
+mod lines;
 mod record;
 mod redact;
 mod replay;
@@ -19,6 +20,7 @@ pub use format::Loss;
 pub use format::Reader;
 pub use format::frame;
 pub use format::header;
+pub use lines::Lines;
 pub use record::Cause;
 pub use record::FullDisk;
 pub use record::Recorder;

@@ -36,7 +36,7 @@ pub enum Aggregation {
 }
 
 /// One window of one-second buckets.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Buckets {
     aggregation: Aggregation,
     /// A ring: the second `s` lives at `s` modulo its length.
@@ -47,14 +47,14 @@ pub struct Buckets {
 }
 
 /// The stable and the panic window over one quantity.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Windows {
     stable: Buckets,
     panic: Buckets,
 }
 
 /// The maximum of what was recorded within a delay: how Knative defers scaling down.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct MaxWindow {
     n_slots: i64,
     /// Slots and values, the oldest and largest first.

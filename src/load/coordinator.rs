@@ -22,6 +22,7 @@ use crate::units::At;
 
 use super::control::Change;
 use super::control::Control;
+use super::health::Health;
 use super::request::Requests;
 use super::resolver::Resolved;
 use super::shard::Counted;
@@ -32,6 +33,8 @@ use super::tally::Tally;
 
 /// Length of an interval.
 const INTERVAL: Duration = Duration::from_millis(500);
+/// The longest nap.
+const BARE_TIMER: Duration = Duration::from_millis(20);
 /// A change takes effect this much later, so that every shard has it in time.
 const NOTICE: f64 = 0.002;
 /// Intervals that must all be bad before the load is held.
@@ -90,6 +93,7 @@ pub(super) struct Coordinator {
     parts: Parts,
     control: Control,
     pending: Pending,
+    health: Health,
     waiting: VecDeque<Event>,
     stage: Option<usize>,
     closes: At,
@@ -106,6 +110,7 @@ impl Coordinator {
         Self {
             control: Control::new(&parts.plan),
             pending: Pending::new(parts.began),
+            health: Health::default(),
             waiting: VecDeque::new(),
             stage: None,
             closes: parts.began + INTERVAL,
@@ -120,6 +125,8 @@ impl Coordinator {
 
     /// Runs until all shards have ended and the last interval has been delivered.
     pub(super) fn run(mut self) {
+        // Its files are opened before connections can use up what may be open.
+        self.health = Health::watch(1 + self.parts.shards.len());
         // A resolver can take its time; the plan's begins after it.
         while 0 < self.n_unresolved && !self.is_stopping {
             match self.parts.wishes.recv() {
@@ -139,9 +146,13 @@ impl Coordinator {
                 }
             }
             self.deliver();
-            match self.parts.wishes.recv_timeout(self.nap()) {
+            let nap = self.nap();
+            let due = self.parts.clock.at() + nap;
+            match self.parts.wishes.recv_timeout(nap) {
                 Ok(wish) => self.grant(wish),
-                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    self.health.rang(self.parts.clock.at().since(due));
+                }
                 // Nobody holds the engine any more.
                 Err(mpsc::RecvTimeoutError::Disconnected) if self.is_aborted => {
                     std::thread::sleep(Duration::from_millis(1));
@@ -156,6 +167,7 @@ impl Coordinator {
         let now = self.parts.clock.at();
         self.control.begin(self.t(now));
         self.pending.begin(now);
+        self.health.reopen(now);
         self.closes = now + INTERVAL;
         self.order_course();
     }
@@ -175,7 +187,9 @@ impl Coordinator {
             .flatten()
             .map(|t| self.at(t))
             .fold(self.closes, At::min);
-        next.since(self.parts.clock.at()).max(Duration::from_micros(500))
+        let nap = next.since(self.parts.clock.at()).max(Duration::from_micros(500));
+        // Each nap is also the bare timer that tells whether this machine keeps time.
+        nap.min(BARE_TIMER)
     }
 
     fn grant(&mut self, wish: Wish) {
@@ -233,6 +247,7 @@ impl Coordinator {
             // An answer without addresses would only break what works.
             Ok(addresses) if !addresses.is_empty() => {
                 let target_idx = resolved.target_idx;
+                self.health.aim_at(target_idx, &addresses);
                 self.order_all(|| Order::Addresses(target_idx, addresses.clone()));
             }
             Ok(_) => tracing::warn!("the target's name has no address"),
@@ -292,11 +307,12 @@ impl Coordinator {
             && self.parts.sender.try_send(Event::Traffic(Box::new(interval))).is_ok()
         {
             self.pending = Pending::new(ended);
+            self.health.reopen(ended);
         }
         is_drained
     }
 
-    fn interval(&self) -> Interval {
+    fn interval(&mut self) -> Interval {
         let now = self.parts.clock.at();
         let t = self.t(now);
         let is_over = self.is_plan_over || self.is_stopping;
@@ -306,7 +322,10 @@ impl Coordinator {
             profile_at: self.control.profile_time_at(t).max(0.0),
             profile_waits: self.control.waits(),
         };
-        self.pending.close(now, (self.parts.is_open, &self.parts.requests.slots), state)
+        let (opened, wanted) = (self.pending.connections_opened(), self.pending.wanted_ports());
+        let client = self.health.read(now, opened, 0 < wanted);
+        let load = (self.parts.is_open, self.parts.requests.slots.as_slice());
+        self.pending.close(now, load, state, client)
     }
 
     /// Holds the load at the plan's lowest rate when most requests fail.

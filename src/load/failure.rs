@@ -2,6 +2,8 @@
 
 use std::io;
 
+use rustls::CertificateError;
+
 use super::http1::Garbage;
 
 /// Classes of failure. Their number is fixed, so that a shard counts them in an array.
@@ -17,6 +19,9 @@ pub(super) enum Failure {
     TooLarge,
     Tls,
     TlsCertificate,
+    TlsExpired,
+    TlsNotYet,
+    TlsName,
     Dns,
     Descriptors,
     Ports,
@@ -28,7 +33,7 @@ pub(super) enum Failure {
 }
 
 /// How many classes there are.
-pub(super) const N_CLASSES: usize = 18;
+pub(super) const N_CLASSES: usize = 21;
 
 impl Failure {
     /// All of them, in the order of their index.
@@ -43,6 +48,9 @@ impl Failure {
         Self::TooLarge,
         Self::Tls,
         Self::TlsCertificate,
+        Self::TlsExpired,
+        Self::TlsNotYet,
+        Self::TlsName,
         Self::Dns,
         Self::Descriptors,
         Self::Ports,
@@ -66,6 +74,9 @@ impl Failure {
             Self::TooLarge => "head of the answer too large",
             Self::Tls => "tls handshake",
             Self::TlsCertificate => "tls certificate not trusted",
+            Self::TlsExpired => "tls certificate expired",
+            Self::TlsNotYet => "tls certificate not valid yet",
+            Self::TlsName => "tls certificate is for another name",
             Self::Dns => "dns: name does not resolve",
             Self::Descriptors => "out of file descriptors here",
             Self::Ports => "out of local ports here",
@@ -88,12 +99,25 @@ impl Failure {
             io::ErrorKind::TimedOut => Self::ConnectTimeout,
             io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => Self::Unreachable,
             io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse => Self::Ports,
-            io::ErrorKind::InvalidData => match error.get_ref() {
-                Some(inner) if inner.to_string().contains("certificate") => Self::TlsCertificate,
-                _ => Self::Tls,
-            },
+            io::ErrorKind::InvalidData => Self::of_tls(error),
             _ if is_descriptors(error) => Self::Descriptors,
             _ => Self::Other,
+        }
+    }
+
+    /// Of an error of TLS, which comes as one of a socket.
+    fn of_tls(error: &io::Error) -> Self {
+        let error = error.get_ref().and_then(|it| it.downcast_ref::<rustls::Error>());
+        let Some(rustls::Error::InvalidCertificate(error)) = error else { return Self::Tls };
+        match error {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::TlsExpired,
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                Self::TlsNotYet
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                Self::TlsName
+            }
+            _ => Self::TlsCertificate,
         }
     }
 
@@ -116,7 +140,7 @@ impl Failure {
     }
 }
 
-fn is_descriptors(error: &io::Error) -> bool {
+pub(super) fn is_descriptors(error: &io::Error) -> bool {
     let code = error.raw_os_error().map(rustix::io::Errno::from_raw_os_error);
     matches!(code, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
 }

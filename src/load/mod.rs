@@ -8,6 +8,7 @@ mod arrivals;
 mod control;
 mod coordinator;
 mod failure;
+mod health;
 mod http1;
 mod pacer;
 mod pool;
@@ -150,7 +151,8 @@ impl Engine {
         let (resolver, stop) = mpsc::channel();
         let (asks, requests) = (wish.clone(), Arc::clone(&spec.requests));
         std::thread::Builder::new()
-            .name("load-dns".to_owned())
+            // Called otherwise than the threads that send: it may end before any of them.
+            .name("resolver".to_owned())
             .spawn(move || resolver::run(&requests, &asks, &stop))?;
         let parts = Parts {
             plan: spec.plan,
@@ -258,6 +260,7 @@ fn start_shard(
         arrivals,
         max_connections: share(plan.target.connections).max(1),
         max_in_flight: share(plan.target.max_in_flight).max(1),
+        keep_alive: plan.request.keep_alive,
         timeout: plan.request.timeout,
         method: plan.request.method.clone(),
         origin: spec.clock.began() + std::time::Duration::from_micros(began.as_micros()),

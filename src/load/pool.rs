@@ -9,6 +9,9 @@ use super::failure::Failure;
 
 /// Waits between attempts to connect after failures: the first, and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+/// New connections that may break one after the other before attempts rest: a server that loses one
+/// now and then is not one that sends everybody away.
+const BROKEN_MAX: u32 = 3;
 
 /// A request on its way.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +39,8 @@ pub(super) struct Pool {
     backoff: Duration,
     backoff_until: u64,
     pub(super) last_failure: Failure,
+    /// New connections that broke before their first answer, since the last answer.
+    n_broken: u32,
 }
 
 impl Pool {
@@ -52,12 +57,18 @@ impl Pool {
             backoff: BACKOFF.0,
             backoff_until: 0,
             last_failure: Failure::Dns,
+            n_broken: 0,
         }
     }
 
     /// Whether one who waits asks for another connection, and may have it.
     pub(super) fn wants_more(&self) -> bool {
         self.n_opening < self.waiting.len() && self.n_open < self.max
+    }
+
+    /// Whether as many are open as may be, and all are busy.
+    pub(super) fn is_busy(&self) -> bool {
+        self.max <= self.n_open && self.idle.is_empty()
     }
 
     /// Whether attempts rest after a failure.
@@ -83,11 +94,30 @@ impl Pool {
         self.addresses = addresses;
     }
 
-    /// A connection stands.
+    /// A connection stands. Where they broke lately that says little.
     pub(super) const fn connected(&mut self) {
         self.n_opening -= 1;
-        self.backoff = BACKOFF.0;
-        self.backoff_until = 0;
+        if self.n_broken == 0 {
+            self.backoff = BACKOFF.0;
+            self.backoff_until = 0;
+        }
+    }
+
+    /// An answer has come.
+    pub(super) const fn answered(&mut self) {
+        if 0 < self.n_broken {
+            self.n_broken = 0;
+            self.backoff = BACKOFF.0;
+            self.backoff_until = 0;
+        }
+    }
+
+    /// A new connection broke before its first answer.
+    pub(super) fn broke(&mut self, failure: Failure, now: u64) {
+        self.n_broken = self.n_broken.saturating_add(1);
+        if BROKEN_MAX <= self.n_broken {
+            self.failed(failure, now);
+        }
     }
 
     /// An attempt failed. Those that were begun together count as one.

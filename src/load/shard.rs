@@ -82,6 +82,8 @@ pub(super) struct ShardSpec {
     /// To each target.
     pub(super) max_connections: usize,
     pub(super) max_in_flight: usize,
+    /// Whether a connection serves more than one request.
+    pub(super) keep_alive: bool,
     pub(super) timeout: Duration,
     pub(super) method: String,
     /// The load's beginning.
@@ -366,6 +368,9 @@ impl Shard {
     fn wait(&mut self, job: Job) {
         let target_idx = self.target_of(job.due);
         self.n_waiting += 1;
+        if self.pools[target_idx].is_busy() {
+            self.tally.wants.connections += 1;
+        }
         self.pools[target_idx].waiting.push_back(job);
     }
 
@@ -439,6 +444,7 @@ impl Shard {
     }
 
     fn connect_failed(&mut self, target_idx: usize, failure: Failure) {
+        self.tally.refused_here(failure);
         let now = self.now();
         let pool = &mut self.pools[target_idx];
         pool.failed(failure, now);
@@ -466,7 +472,9 @@ impl Shard {
             self.tally.splits[slot].failed(took);
         }
         let target_idx = self.target_of(job.due);
-        let rest = if job.started == 0 { self.pools[target_idx].backoff() } else { Duration::ZERO };
+        let pool = &self.pools[target_idx];
+        let rests = job.started == 0 || pool.rests(now);
+        let rest = if rests { pool.backoff() } else { Duration::ZERO };
         let rest = u64::try_from(rest.as_nanos()).unwrap_or(0);
         self.spec.arrivals.over(job.due, now + rest);
     }
@@ -717,7 +725,9 @@ impl Shard {
         self.spec.arrivals.over(job.due, now);
         let variant = self.spec.requests.variant(job.due.variant);
         let is_whole = connection.n_written == variant.len();
-        if keeps && is_whole && !connection.is_stray {
+        self.pools[target_idx].answered();
+        // Where we said that we would close, we do, whatever the server thinks of it.
+        if keeps && self.spec.keep_alive && is_whole && !connection.is_stray {
             self.offer(connection_idx);
         } else {
             self.close(connection_idx, None);
@@ -741,7 +751,13 @@ impl Shard {
         }
         if let Some(job) = connection.job {
             self.n_busy -= 1;
-            self.fail(job, failure.unwrap_or(Failure::ClosedEarly));
+            let failure = failure.unwrap_or(Failure::ClosedEarly);
+            // One that took too long has cost its time already.
+            if connection.n_served == 0 && !matches!(failure, Failure::Timeout | Failure::Aborted) {
+                let now = self.now();
+                self.pools[connection.target_idx].broke(failure, now);
+            }
+            self.fail(job, failure);
             self.open_more(connection.target_idx);
         }
     }

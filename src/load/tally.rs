@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram as Recorder;
 
+use crate::event::traffic::ClientHealth;
 use crate::event::traffic::Histogram;
 use crate::event::traffic::Interval;
 use crate::event::traffic::Phases;
@@ -14,9 +15,9 @@ use crate::units::At;
 
 use super::failure::Failure;
 use super::failure::N_CLASSES;
+use super::health::verdict;
+use super::health::verdict::Signs;
 
-/// Send lag above which we ourselves are the bottleneck.
-const LAG_LIMIT: Duration = Duration::from_millis(10);
 /// Status codes are counted up to here.
 const N_CODES: usize = 1000;
 
@@ -33,6 +34,7 @@ pub(super) struct Tally {
     pub(super) bytes_sent: u64,
     pub(super) bytes_received: u64,
     pub(super) connections_opened: u64,
+    pub(super) wants: Wants,
     pub(super) response_time: Recorder<u32>,
     pub(super) service_time: Recorder<u32>,
     pub(super) failure_time: Recorder<u32>,
@@ -42,6 +44,17 @@ pub(super) struct Tally {
     pub(super) splits: Vec<SplitTally>,
     status: Vec<u32>,
     errors: [u64; N_CLASSES],
+}
+
+/// How often something was wanting here, whatever the target does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Wants {
+    /// Requests that met as many connections as are allowed, all busy.
+    pub(super) connections: u64,
+    /// Connections that could not be opened for want of a descriptor.
+    pub(super) descriptors: u64,
+    /// Connections that could not be opened for want of a local port.
+    pub(super) ports: u64,
 }
 
 /// What new connections took.
@@ -68,6 +81,7 @@ pub(super) struct SplitTally {
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     interval: Interval,
+    wants: Wants,
     response_time: LatencyHistogram,
     service_time: LatencyHistogram,
     failure_time: LatencyHistogram,
@@ -112,6 +126,7 @@ impl Tally {
             bytes_sent: 0,
             bytes_received: 0,
             connections_opened: 0,
+            wants: Wants::default(),
             response_time: recorder()?,
             service_time: recorder()?,
             failure_time: recorder()?,
@@ -135,6 +150,7 @@ impl Tally {
         self.bytes_sent = 0;
         self.bytes_received = 0;
         self.connections_opened = 0;
+        self.wants = Wants::default();
         self.response_time.reset();
         self.service_time.reset();
         self.failure_time.reset();
@@ -149,6 +165,15 @@ impl Tally {
     pub(super) fn status(&mut self, code: u16) {
         if let Some(n) = self.status.get_mut(usize::from(code)) {
             *n += 1;
+        }
+    }
+
+    /// Counts a connection that could not be opened, if it is for want of something here.
+    pub(super) const fn refused_here(&mut self, failure: Failure) {
+        match failure {
+            Failure::Descriptors => self.wants.descriptors += 1,
+            Failure::Ports => self.wants.ports += 1,
+            _ => {}
         }
     }
 
@@ -263,6 +288,9 @@ impl Pending {
         interval.connections_opened += tally.connections_opened;
         interval.in_flight += tally.in_flight;
         interval.in_flight_max += tally.in_flight_max;
+        self.wants.connections += tally.wants.connections;
+        self.wants.descriptors += tally.wants.descriptors;
+        self.wants.ports += tally.wants.ports;
         for (code, n) in (0u16..).zip(&tally.status).filter(|(_, n)| 0 < **n) {
             *interval.status.entry(code).or_default() += u64::from(*n);
         }
@@ -297,22 +325,37 @@ impl Pending {
         self.interval.in_flight = 0;
     }
 
+    /// Connections opened in it so far.
+    pub(super) const fn connections_opened(&self) -> u64 {
+        self.interval.connections_opened
+    }
+
+    /// Connections that could not be opened in it for want of a local port.
+    pub(super) const fn wanted_ports(&self) -> u64 {
+        self.wants.ports
+    }
+
     /// The interval until `ended`, as an event.
     pub(super) fn close(
         &self,
         ended: At,
         (is_open, slots): (bool, &[(String, String)]),
         state: State,
+        client: ClientHealth,
     ) -> Interval {
         let encode = |histogram: &LatencyHistogram, is_there: bool| -> Option<Histogram> {
             is_there.then(|| histogram.encode())
         };
-        let lag = (!self.send_lag.is_empty()).then(|| self.send_lag.quantile(0.99));
-        let client_limited = lag.filter(|lag| LAG_LIMIT < *lag).map(|lag| {
-            format!("requests left {} ms late (p99): this machine cannot keep up", lag.as_millis())
-        });
+        let lasted = ended.since(self.interval.began);
+        let signs = Signs {
+            lag: (is_open && !self.send_lag.is_empty()).then(|| self.send_lag.quantile(0.99)),
+            is_idle: self.interval.offered == 0,
+            wants: self.wants,
+            lasted,
+        };
+        let limited = verdict::judge(&signs, &client);
         Interval {
-            lasted: ended.since(self.interval.began),
+            lasted,
             target: state.target,
             paused: state.paused,
             profile_at: Duration::try_from_secs_f64(state.profile_at).ok(),
@@ -323,7 +366,9 @@ impl Pending {
             service_time: encode(&self.service_time, true),
             failure_time: encode(&self.failure_time, true),
             send_lag: encode(&self.send_lag, is_open),
-            client_limited,
+            limit: limited.as_ref().map(|(limit, _)| *limit),
+            client_limited: limited.map(|(_, words)| words),
+            client: Some(Box::new(client)),
             phases: self.phases(),
             splits: self.splits(slots),
             ..self.interval.clone()

@@ -22,24 +22,25 @@ use crate::event::cluster::Revision;
 use crate::event::cluster::ServerlessService;
 use crate::event::cluster::Service;
 use crate::event::scaler::QueueProxy;
-use crate::event::scaler::Stat;
 use crate::event::scaler::Usage;
 use crate::units::Anchor;
 use crate::units::At;
-use crate::units::Bytes;
-use crate::units::Millicores;
+
+pub use super::podlife::PodLife;
+pub use super::podlife::PodStat;
+pub use super::podlife::PodState;
 
 /// Objects of a kind that are kept; the rest is counted.
 const OBJECTS_MAX: usize = 20_000;
 /// Pods that are gone and still have a life line.
 const GONE_MAX: usize = 1000;
+/// Those of them of which also is kept what they bore and used.
+const GONE_WITH_HISTORY_MAX: usize = 200;
 /// Cold starts that are kept for percentiles.
 const COLD_STARTS_MAX: usize = 10_000;
 /// A pod seen this soon after its creation stamp was seen from the beginning: the stamp is in
 /// whole seconds.
 const FRESH: Duration = Duration::from_secs(2);
-/// A word of a queue-proxy older than this is stale: it is read every second.
-const STAT_FRESH: Duration = Duration::from_secs(3);
 
 /// What the watches tell.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -70,44 +71,6 @@ pub struct Cluster {
     listed: BTreeSet<Kind>,
 }
 
-/// A pod and what we saw of its life.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PodLife {
-    /// As it is now, or was last.
-    pub pod: Pod,
-    /// When we first saw it.
-    pub first_seen: At,
-    /// Whether we saw it from its creation on, so that our own clock measures its start.
-    pub seen_fresh: bool,
-    /// When we first saw it bound to a node, if we saw it unbound before.
-    pub scheduled_seen: Option<At>,
-    /// When we first saw it ready.
-    pub ready_seen: Option<At>,
-    /// When its queue-proxy first said that a request had come.
-    pub request_seen: Option<At>,
-    /// When we first saw that it was being deleted.
-    pub deleted_seen: Option<At>,
-    /// When it was gone.
-    pub gone: Option<At>,
-    /// What its queue-proxy said last.
-    pub queue_proxy: Option<QueueProxy>,
-    /// Its newest usage sample, and when that came.
-    pub usage: Option<(At, Usage)>,
-}
-
-/// Where a pod is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum PodState {
-    /// Serves.
-    Ready,
-    /// On its way to be ready.
-    Starting,
-    /// On its way out.
-    Terminating,
-    /// Ended, one way or the other; it no longer counts.
-    Finished,
-}
-
 /// How many pods are in which state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PodCounts {
@@ -119,6 +82,15 @@ pub struct PodCounts {
     pub pending: u32,
     /// On their way out.
     pub terminating: u32,
+}
+
+/// A pod that is gone, for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Leaver {
+    /// The revision that it belonged to.
+    pub(super) revision: Name,
+    /// Its name.
+    pub(super) pod: String,
 }
 
 /// From the creation of a pod to Ready.
@@ -134,54 +106,6 @@ pub struct ColdStart {
     pub took: Duration,
     /// Whether our own clock measured it; otherwise it is the cluster's stamps, ±1 s.
     pub measured: bool,
-}
-
-// === impl Pod ===
-
-impl Pod {
-    /// How long ago it was created, by the wall clock: most likely before the run began. `None`
-    /// where the stamp is missing.
-    pub fn age(&self, now: At, anchor: Anchor) -> Option<Duration> {
-        // The cluster's clock may be a little ahead of ours.
-        Some(anchor.wall(now).since(self.created?).unwrap_or_default())
-    }
-}
-
-// === impl PodLife ===
-
-impl PodLife {
-    /// Where it is in its life.
-    pub fn state(&self) -> PodState {
-        match self.pod.phase {
-            Phase::Succeeded | Phase::Failed => PodState::Finished,
-            _ if self.pod.deleted.is_some() => PodState::Terminating,
-            Phase::Running if self.pod.ready => PodState::Ready,
-            _ => PodState::Starting,
-        }
-    }
-
-    /// The revision it belongs to.
-    pub fn revision(&self) -> Option<Name> {
-        let name = self.pod.revision.clone()?;
-        Some(Name { namespace: self.pod.id.namespace.clone(), name })
-    }
-
-    /// What its queue-proxy said, unless that is stale: one that goes away falls silent first.
-    pub fn stat_at(&self, now: At) -> Option<Stat> {
-        let reading = self.queue_proxy.as_ref()?;
-        reading.stat.filter(|_| now.since(reading.read) < STAT_FRESH)
-    }
-
-    /// Its CPU and memory, and how old that is at `now` counted from the end of the sample's
-    /// window; `None` if there is no sample.
-    pub fn usage_at(&self, now: At, anchor: Anchor) -> Option<(Millicores, Bytes, Duration)> {
-        let (came, usage) = self.usage.as_ref()?;
-        let cpu = usage.containers.iter().map(|container| container.cpu).sum();
-        let memory = usage.containers.iter().map(|container| container.memory).sum();
-        // By the wall clock, since the window may have ended before the run began.
-        let since_stamp = usage.timestamp.and_then(|stamp| anchor.wall(now).since(stamp));
-        Some((cpu, memory, now.since(*came).max(since_stamp.unwrap_or_default())))
-    }
 }
 
 // === impl Cluster ===
@@ -201,24 +125,30 @@ impl Cluster {
         self.relisting.insert(kind, ids);
     }
 
-    pub(super) fn listed(&mut self, at: At, kind: Kind) -> Vec<PodLife> {
+    pub(super) fn listed(&mut self, at: At, kind: Kind) -> Vec<Leaver> {
         self.listed.insert(kind);
         let unnamed = self.relisting.remove(&kind).unwrap_or_default();
         unnamed.into_iter().filter_map(|id| self.gone(at, &Gone { kind, id })).collect()
     }
 
-    /// Returns the pod that is gone, if it was one.
-    pub(super) fn gone(&mut self, at: At, gone: &Gone) -> Option<PodLife> {
+    /// Returns the pod that is gone, if it was one of a revision.
+    pub(super) fn gone(&mut self, at: At, gone: &Gone) -> Option<Leaver> {
         let name = Name { namespace: gone.id.namespace.clone(), name: gone.id.name.clone() };
         match gone.kind {
             Kind::Pod => {
                 let mut life = self.pods.remove(&gone.id.uid)?;
                 life.gone = Some(at);
+                let pod = life.pod.id.name.clone();
+                let leaver = life.revision().map(|revision| Leaver { revision, pod });
                 if self.gone.len() == GONE_MAX {
                     self.gone.pop_front();
                 }
-                self.gone.push_back(life.clone());
-                return Some(life);
+                self.gone.push_back(life);
+                let oldest = self.gone.len().checked_sub(GONE_WITH_HISTORY_MAX + 1);
+                if let Some(oldest) = oldest.and_then(|idx| self.gone.get_mut(idx)) {
+                    oldest.forget_history();
+                }
+                return leaver;
             }
             Kind::Service => remove(&mut self.services, &name, |it| it.id == gone.id),
             Kind::Revision => remove(&mut self.revisions, &name, |it| it.id == gone.id),
@@ -259,18 +189,8 @@ impl Cluster {
         let is_first_list = !self.listed.contains(&Kind::Pod);
         let life = self.pods.entry(pod.id.uid.clone()).or_insert_with(|| {
             let age = pod.age(at, anchor);
-            PodLife {
-                pod: Pod::default(),
-                first_seen: at,
-                seen_fresh: !is_first_list && !pod.ready && age.is_some_and(|age| age < FRESH),
-                scheduled_seen: None,
-                ready_seen: None,
-                request_seen: None,
-                deleted_seen: None,
-                gone: None,
-                queue_proxy: None,
-                usage: None,
-            }
+            let is_new = !is_first_list && !pod.ready && age.is_some_and(|age| age < FRESH);
+            PodLife::new(at, is_new)
         });
         if life.pod.scheduled.is_none() && pod.scheduled.is_some() && life.first_seen < at {
             life.scheduled_seen = Some(at);
@@ -292,31 +212,22 @@ impl Cluster {
         true
     }
 
-    /// Returns the revision of the pod that it is about.
-    pub(super) fn queue_proxy(&mut self, reading: &QueueProxy) -> Option<Name> {
-        let life = self.pods.values_mut().find(|life| is_pod(life, &reading.pod))?;
-        let has_request = reading.stat.is_some_and(|stat| 0.0 < stat.request_count)
-            || reading.requests_total.is_some_and(|total| 0.0 < total);
-        if has_request && life.request_seen.is_none() {
-            life.request_seen = Some(reading.read);
+    pub(super) fn queue_proxy(&mut self, reading: &QueueProxy) {
+        let pod = self.pods.values_mut().find(|life| is_pod(life, &reading.pod));
+        if let Some(life) = pod {
+            life.queue_proxy(reading);
         }
-        life.queue_proxy = Some(reading.clone());
-        life.revision()
     }
 
-    /// Takes a usage sample, unless it is the one that we have: `metrics.k8s.io` repeats itself.
+    /// The revision of the pod of that name, if it is known.
+    pub(super) fn revision_of(&self, pod: &Name) -> Option<Name> {
+        self.pods.values().find(|life| is_pod(life, pod))?.revision()
+    }
+
     pub(super) fn usage(&mut self, at: At, usage: &Usage) {
         let pod = self.pods.values_mut().find(|life| is_pod(life, &usage.pod));
-        let Some(life) = pod else { return };
-        if usage.timestamp.is_none() {
-            life.usage = None;
-            return;
-        }
-        let is_known = life.usage.as_ref().is_some_and(|(_, known)| {
-            known.timestamp.is_some() && known.timestamp >= usage.timestamp
-        });
-        if !is_known {
-            life.usage = Some((at, usage.clone()));
+        if let Some(life) = pod {
+            life.use_up(at, usage);
         }
     }
 
@@ -327,14 +238,7 @@ impl Cluster {
 
     /// The pods of a revision, the oldest first.
     pub fn pods_of<'a>(&'a self, revision: &'a Name) -> impl Iterator<Item = &'a PodLife> {
-        let mut pods: Vec<_> = self
-            .pods
-            .values()
-            .filter(|life| {
-                life.pod.id.namespace == revision.namespace
-                    && life.pod.revision.as_deref() == Some(revision.name.as_str())
-            })
-            .collect();
+        let mut pods: Vec<_> = self.pods.values().filter(|life| life.is_of(revision)).collect();
         pods.sort_by(|a, b| {
             (a.pod.created, a.first_seen, &a.pod.id.name).cmp(&(
                 b.pod.created,
@@ -345,14 +249,17 @@ impl Cluster {
         pods.into_iter()
     }
 
+    /// The pods of a revision that were there at a moment, those that are gone since included.
+    pub fn pods_at(&self, revision: &Name, at: At) -> Vec<&PodLife> {
+        let all = self.gone.iter().chain(self.pods.values());
+        all.filter(|life| life.is_of(revision) && life.state_at(at).is_some()).collect()
+    }
+
     /// How many pods of a revision are in which state; `None` before pods were listed.
     pub fn counts(&self, revision: &Name) -> Option<PodCounts> {
         self.is_listed(Kind::Pod).then(|| {
             let mut counts = PodCounts::default();
-            for life in self.pods.values().filter(|life| {
-                life.pod.id.namespace == revision.namespace
-                    && life.pod.revision.as_deref() == Some(revision.name.as_str())
-            }) {
+            for life in self.pods.values().filter(|life| life.is_of(revision)) {
                 match life.state() {
                     PodState::Ready => counts.ready += 1,
                     PodState::Starting => {

@@ -26,6 +26,6 @@ pub(super) fn add(curve: &mut Curve, model: &Model, began: At) {
         return;
     };
     let latencies =
-        heat.column.rows().map(|(row, n)| (HeatColumn::floor(row + 1).as_secs_f64(), n.into()));
+        heat.felt().rows().map(|(row, n)| (HeatColumn::floor(row + 1).as_secs_f64(), n.into()));
     curve.add(asked / ready, latencies);
 }

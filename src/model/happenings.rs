@@ -158,6 +158,8 @@ pub enum What {
     },
 }
 
+// === impl Happenings ===
+
 impl Happenings {
     pub(super) fn push(&mut self, at: At, what: What) {
         if self.list.len() == HAPPENINGS_MAX {
@@ -165,6 +167,22 @@ impl Happenings {
             self.n_forgotten += 1;
         }
         self.list.push_back(Happening { at, what });
+    }
+
+    /// The same where it happened before what is there already: among what happened then.
+    pub(super) fn insert(&mut self, at: At, what: What) {
+        let after = self.list.iter().rposition(|it| it.at <= at);
+        if after.is_none() && self.list.len() == HAPPENINGS_MAX {
+            // It is older than all that is kept.
+            self.n_forgotten += 1;
+            return;
+        }
+        self.push(at, what);
+        let place = self.list.iter().rev().skip(1).take_while(|it| at < it.at).count();
+        let newest = self.list.len() - 1;
+        if let Some(it) = self.list.remove(newest) {
+            self.list.insert(newest - place, it);
+        }
     }
 
     /// All that is kept, oldest first.

@@ -3,19 +3,25 @@
 //! `apply` cannot fail, reads no clock and does no I/O, so replaying a journal gives the same
 //! model as living through it. Values are kept, never text to be shown and never styles.
 
+mod beside;
 pub mod cluster;
 pub mod curve;
 pub mod demand;
 pub mod findings;
 pub mod happenings;
+mod podlife;
 pub mod recording;
 pub mod run;
 pub mod scaling;
 pub mod scorecard;
+pub mod shadow;
 pub mod sources;
 pub mod startup;
 pub mod traffic;
 pub mod waited;
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::event::Event;
 use crate::event::Stamped;
@@ -34,7 +40,9 @@ use crate::kpa::whatif::Curve;
 use crate::units::At;
 
 use cluster::Cluster;
+use cluster::Leaver;
 use cluster::PodLife;
+use cluster::PodState;
 use findings::Findings;
 use happenings::Happenings;
 use happenings::What;
@@ -49,6 +57,12 @@ pub const WATCH_PODS: &str = "watch pods";
 
 /// The source whose silence makes panic unknown where no metric tells of it.
 pub const AUTOSCALER_LOG: &str = "autoscaler log";
+
+/// The source whose answers make an activator's silence about a revision a zero.
+pub const ACTIVATOR_METRICS: &str = "activator metrics";
+
+/// A setting that changed: its key, its old and its new value; `None` is not set.
+type Change = (String, Option<String>, Option<String>);
 
 /// All that is known.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -111,7 +125,7 @@ impl Model {
                 self.run.control(control);
             }
             Event::Note(note) => {
-                self.happenings.push(at, What::Note(note.text.clone()));
+                self.happenings.insert(note.about, What::Note(note.text.clone()));
                 self.run.note(note);
             }
             Event::Traffic(interval) => {
@@ -119,12 +133,13 @@ impl Model {
                 let mut curve = std::mem::take(&mut self.curve);
                 curve::add(&mut curve, self, interval.began);
                 self.curve = curve;
+                self.own_load(interval);
             }
             Event::Listing(kind) => self.cluster.listing(*kind),
             Event::Listed(kind) => {
                 let gone = self.cluster.listed(at, *kind);
-                for life in gone {
-                    self.pod_gone(at, &life);
+                for leaver in gone {
+                    self.pod_gone(at, leaver);
                 }
                 if *kind == Kind::Pod {
                     self.count_all(at);
@@ -132,8 +147,8 @@ impl Model {
             }
             Event::Seen(object) => self.seen(at, object),
             Event::Gone(gone) => {
-                if let Some(life) = self.cluster.gone(at, gone) {
-                    self.pod_gone(at, &life);
+                if let Some(leaver) = self.cluster.gone(at, gone) {
+                    self.pod_gone(at, leaver);
                 }
                 if gone.kind == Kind::Revision {
                     let (namespace, name) = (gone.id.namespace.clone(), gone.id.name.clone());
@@ -148,11 +163,7 @@ impl Model {
                 self.scaling.log_line(self.run.anchor(), line, &mut self.happenings);
             }
             Event::Activator(reading) => self.scaling.activator(at, reading),
-            Event::QueueProxy(reading) => {
-                if let Some(revision) = self.cluster.queue_proxy(reading) {
-                    self.scaling.queue_proxy(&revision, reading);
-                }
-            }
+            Event::QueueProxy(reading) => self.queue_proxy(reading),
             Event::Usage(usage) => self.usage(at, usage),
             Event::Source(report) => self.source(at, report),
             Event::Action(action) => self.happenings.push(at, What::Action(action.clone())),
@@ -166,6 +177,7 @@ impl Model {
                 self.run.end(at, ended);
             }
         }
+        self.scaling.advance(self.now, &mut self.happenings);
         if self.findings.is_due(self.now, self.run.ended.is_some()) {
             let seen = findings::check(self);
             self.findings.take(self.now, seen);
@@ -176,11 +188,22 @@ impl Model {
         let anchor = self.run.anchor();
         match object {
             Object::Pod(pod) => {
-                let before = self.cluster.pods.get(&pod.id.uid).cloned();
+                let before = self.cluster.pods.get(&pod.id.uid);
+                let n_restarts = before.map(|life| life.pod.restarts);
+                let before = before.map(|life| (life.ready_seen, life.deleted_seen));
                 self.cluster.seen(at, anchor, object);
-                self.pod_seen(at, before.as_ref(), &pod.id.uid);
+                self.pod_seen(at, before, &pod.id.uid);
+                self.pods_troubled(&pod.id.uid);
+                if pod.app.as_deref() == Some("autoscaler")
+                    && n_restarts.is_some_and(|before| before < pod.restarts)
+                {
+                    for shadow in self.scaling.shadows() {
+                        shadow.restart(at);
+                    }
+                }
             }
             Object::PodAutoscaler(autoscaler) => {
+                self.annotations_seen(at, autoscaler);
                 self.cluster.seen(at, anchor, object);
                 self.autoscaler_seen(at, autoscaler);
             }
@@ -191,39 +214,48 @@ impl Model {
             Object::ConfigMap(config) => {
                 self.config_seen(at, config);
                 self.cluster.seen(at, anchor, object);
-                self.reconfigure_all();
+                self.reconfigure_all(at);
             }
             Object::Event(event) => {
                 // What was old when we came is no news.
                 if event.last.is_none_or(|last| At::ZERO < anchor.at(last)) {
+                    self.trouble_told(at, event);
                     self.happenings.push(at, What::Kube(event.clone()));
                 }
             }
             Object::Deployment(deployment) => {
                 self.cluster.seen(at, anchor, object);
-                if let Some(revision) = &deployment.revision {
-                    let revision = name_of(&deployment.id.namespace, revision);
+                if let Some(name) = &deployment.revision {
+                    let revision = name_of(&deployment.id.namespace, name);
                     self.scaling.replicas(at, &revision, deployment.replicas);
+                    self.shadow_context(at, &revision);
                 }
             }
-            Object::Service(_) | Object::Revision(_) => {
+            Object::Revision(revision) => {
                 self.cluster.seen(at, anchor, object);
+                self.revision_seen(at, &name_of(&revision.id.namespace, &revision.id.name));
             }
+            Object::Service(_) => self.cluster.seen(at, anchor, object),
         }
     }
 
-    fn pod_seen(&mut self, at: At, before: Option<&PodLife>, uid: &str) {
+    /// `before`: when it had been seen ready, and being deleted; `None` for a new one.
+    fn pod_seen(&mut self, at: At, before: Option<(Option<At>, Option<At>)>, uid: &str) {
         let Some(life) = self.cluster.pods.get(uid) else { return };
         let Some(revision) = life.revision() else { return };
         let is_first_list = !self.cluster.is_listed(Kind::Pod);
         let pod = life.pod.id.name.clone();
+        let is_ready = life.state() == PodState::Ready;
+        if let Some(shadow) = self.scaling.entry(&revision).and_then(|it| it.shadow.as_mut()) {
+            shadow.pod(at, &pod, is_ready);
+        }
         if !is_first_list {
             let revision = revision.clone();
             if before.is_none() {
                 let (revision, pod) = (revision.clone(), pod.clone());
                 self.happenings.push(at, What::PodCreated { revision, pod });
             }
-            if life.ready_seen == Some(at) && before.is_none_or(|it| it.ready_seen.is_none()) {
+            if life.ready_seen == Some(at) && before.is_none_or(|(ready, _)| ready.is_none()) {
                 let took = self
                     .cluster
                     .cold_starts
@@ -233,18 +265,29 @@ impl Model {
                 let (revision, pod) = (revision.clone(), pod.clone());
                 self.happenings.push(at, What::PodReady { revision, pod, took });
             }
-            if life.deleted_seen == Some(at) && before.is_none_or(|it| it.deleted_seen.is_none()) {
+            if life.deleted_seen == Some(at) && before.is_none_or(|(_, deleted)| deleted.is_none())
+            {
                 self.happenings.push(at, What::PodTerminating { revision, pod });
             }
         }
         self.count(at, &revision);
     }
 
-    fn pod_gone(&mut self, at: At, life: &PodLife) {
-        let Some(revision) = life.revision() else { return };
-        let pod = life.pod.id.name.clone();
+    fn pod_gone(&mut self, at: At, leaver: Leaver) {
+        let Leaver { revision, pod } = leaver;
+        if let Some(shadow) = self.scaling.entry(&revision).and_then(|it| it.shadow.as_mut()) {
+            shadow.pod_gone(at, &pod);
+        }
         self.happenings.push(at, What::PodGone { revision: revision.clone(), pod });
         self.count(at, &revision);
+    }
+
+    /// Pods may have been listed before their revision was; then none of it means none.
+    fn revision_seen(&mut self, at: At, revision: &Name) {
+        let is_counted = self.scaling.get(revision).is_some_and(|it| !it.ready.is_empty());
+        if !is_counted {
+            self.count(at, revision);
+        }
     }
 
     fn autoscaler_seen(&mut self, at: At, autoscaler: &PodAutoscaler) {
@@ -252,6 +295,8 @@ impl Model {
         let config = self.config_of(autoscaler);
         let Some(scaling) = self.scaling.entry(&revision) else { return };
         scaling.config = config;
+        self.shadow_context(at, &revision);
+        let Some(scaling) = self.scaling.entry(&revision) else { return };
         let from = scaling.desired_now;
         let desired = autoscaler.desired;
         if from == desired && !scaling.desired.is_empty() {
@@ -266,6 +311,7 @@ impl Model {
 
     fn sks_seen(&mut self, at: At, sks: &ServerlessService) {
         let revision = name_of(&sks.id.namespace, &sks.id.name);
+        self.shadow_context(at, &revision);
         let Some(scaling) = self.scaling.entry(&revision) else { return };
         let truth = |status| match status {
             Status::True => Some(true),
@@ -287,16 +333,24 @@ impl Model {
 
     fn config_seen(&mut self, at: At, config: &ConfigMap) {
         let Some(before) = self.cluster.config.get(&config.id.name) else { return };
-        let keys: std::collections::BTreeSet<_> =
-            before.data.keys().chain(config.data.keys()).collect();
-        let changes: Vec<_> = keys
-            .into_iter()
-            .filter(|key| before.data.get(*key) != config.data.get(*key))
-            .map(|key| (key.clone(), before.data.get(key).cloned(), config.data.get(key).cloned()))
-            .collect();
+        let changes = changes(&before.data, &config.data);
+        self.settings_changed(at, &config.id.name, changes);
+    }
+
+    /// A revision's annotations are its own for good; who changes those of its `PodAutoscaler`
+    /// changes what is in force.
+    fn annotations_seen(&mut self, at: At, autoscaler: &PodAutoscaler) {
+        let revision = name_of(&autoscaler.id.namespace, &autoscaler.id.name);
+        let before = self.cluster.autoscalers.get(&revision);
+        let Some(before) = before.filter(|it| it.id == autoscaler.id) else { return };
+        let changes = changes(&before.annotations, &autoscaler.annotations);
+        self.settings_changed(at, &revision.name, changes);
+    }
+
+    fn settings_changed(&mut self, at: At, name: &str, changes: Vec<Change>) {
         if !changes.is_empty() {
-            self.run.mark(at, MarkKind::Config(config.id.name.clone()));
-            self.happenings.push(at, What::Config { name: config.id.name.clone(), changes });
+            self.run.mark(at, MarkKind::Config(name.to_owned()));
+            self.happenings.push(at, What::Config { name: name.to_owned(), changes });
         }
     }
 
@@ -312,7 +366,7 @@ impl Model {
         }))
     }
 
-    fn reconfigure_all(&mut self) {
+    fn reconfigure_all(&mut self, at: At) {
         let autoscalers: Vec<_> = self.cluster.autoscalers.values().cloned().collect();
         for autoscaler in autoscalers {
             let config = self.config_of(&autoscaler);
@@ -320,6 +374,7 @@ impl Model {
             if let Some(scaling) = self.scaling.entry(&revision) {
                 scaling.config = config;
             }
+            self.shadow_context(at, &revision);
         }
     }
 
@@ -352,6 +407,9 @@ impl Model {
         if report.state != State::Connecting {
             let (source, reason) = (report.source.clone(), report.reason.clone());
             self.happenings.push(at, What::Source { source, state: report.state, reason });
+        }
+        if report.source == ACTIVATOR_METRICS && report.state != State::Connecting {
+            self.scaling.activators_answer(report.state == State::Ok);
         }
         if report.source == AUTOSCALER_LOG {
             match report.state {
@@ -426,6 +484,15 @@ impl Model {
                 .find_map(|service| self.cluster.revisions_of(service).into_iter().next()),
         }
     }
+}
+
+/// What differs: each key with its old and its new value; `None` is not set.
+fn changes(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<Change> {
+    let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    keys.into_iter()
+        .filter(|key| before.get(*key) != after.get(*key))
+        .map(|key| (key.clone(), before.get(key).cloned(), after.get(key).cloned()))
+        .collect()
 }
 
 fn name_of(namespace: &str, name: &str) -> Name {

@@ -1,7 +1,8 @@
 //! What the autoscaler wants, why, and whether it panics: one entry a revision.
 //!
-//! Panic is taken from the metric while that is fresh, else from the log, else it is unknown; the
-//! source always stands beside it.
+//! Panic is taken from the metric while that is fresh, else from the log, else from our own model
+//! of the decider where its inputs reach far enough, else it is unknown; the source always stands
+//! beside it.
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
@@ -15,6 +16,7 @@ use crate::event::scaler::LogLine;
 use crate::event::scaler::Origin;
 use crate::event::scaler::QueueProxy;
 use crate::kpa::Effective;
+use crate::kpa::Observed;
 use crate::kpa::config::Metric;
 use crate::series::Series;
 use crate::units::Anchor;
@@ -25,9 +27,13 @@ use super::cluster::PodCounts;
 use super::demand::Inputs;
 use super::happenings::Happenings;
 use super::happenings::What;
+use super::shadow::Reported;
+use super::shadow::Shadow;
 
 /// Revisions that are kept.
 const REVISIONS_MAX: usize = 2000;
+/// Revisions that have a model of their decider.
+const SHADOWS_MAX: usize = 32;
 /// Panics of a revision that are kept; older ones are counted in their sum.
 const SPANS_MAX: usize = 1000;
 /// Knative's default stable window.
@@ -44,6 +50,11 @@ pub struct Scaling {
     log_since: Option<At>,
     /// Whether the log cannot be followed at present, so that its last line says nothing.
     is_log_lost: bool,
+    /// Whether the activators' metrics can be read, so that silence about a revision is zero.
+    do_activators_answer: bool,
+    n_shadows: usize,
+    /// When the first of the models has something to do; `None`: none has.
+    shadows_wake: Option<At>,
 }
 
 /// One revision's scaling.
@@ -96,6 +107,8 @@ pub struct RevisionScaling {
     pub inputs: Inputs,
     /// CPU of all pods with a sample, in cores.
     pub cpu: Series,
+    /// Our own model of its decider; `None` where we do not look that closely.
+    pub shadow: Option<Box<Shadow>>,
     /// Seconds of pods that were not gone, until `counted_at`.
     pub pod_seconds: f64,
     /// The most pods that were ready at once.
@@ -225,6 +238,9 @@ impl Scaling {
         }
         let is_before = line.written < anchor.0;
         if let Some(scaling) = self.entry(&line.revision) {
+            if let Some(shadow) = scaling.shadow.as_mut().filter(|_| !is_before) {
+                shadow_line(shadow, at, line);
+            }
             scaling.log_line((at, is_before), line, log);
         }
     }
@@ -235,6 +251,9 @@ impl Scaling {
 
     pub(super) fn activator(&mut self, at: At, reading: &Activator) {
         let Some(scaling) = self.entry(&reading.revision) else { return };
+        if let Some(shadow) = &mut scaling.shadow {
+            shadow.activator(reading);
+        }
         scaling.activators.retain(|_, known| at.since(known.read) < FRESH);
         scaling.activators.insert(reading.pod.clone(), reading.clone());
         let all: Option<f64> = scaling.activators.values().map(|known| known.concurrency).sum();
@@ -264,7 +283,62 @@ impl Scaling {
     }
 
     pub(super) fn forget(&mut self, revision: &Name) {
-        self.by_revision.remove(revision);
+        let forgotten = self.by_revision.remove(revision);
+        self.n_shadows -= usize::from(forgotten.is_some_and(|it| it.shadow.is_some()));
+    }
+
+    /// The model of a revision's decider; it begins now, if there is none and room for one.
+    pub(super) fn shadow(
+        &mut self,
+        anchor: Anchor,
+        now: At,
+        revision: &Name,
+    ) -> Option<&mut Shadow> {
+        let has_room = self.n_shadows < SHADOWS_MAX;
+        let do_answer = self.do_activators_answer;
+        let scaling = self.by_revision.get_mut(revision)?;
+        if scaling.shadow.is_none() {
+            if !has_room {
+                return None;
+            }
+            let mut shadow = Box::new(Shadow::new(anchor, now));
+            shadow.activators_answer(do_answer);
+            self.n_shadows += 1;
+            self.shadows_wake = Some(self.shadows_wake.map_or(now, |wake| wake.min(now)));
+            scaling.shadow = Some(shadow);
+        }
+        scaling.shadow.as_deref_mut()
+    }
+
+    /// The models of deciders.
+    pub(super) fn shadows(&mut self) -> impl Iterator<Item = &mut Shadow> {
+        self.by_revision.values_mut().filter_map(|scaling| scaling.shadow.as_deref_mut())
+    }
+
+    /// Whether the activators' metrics can be read.
+    pub(super) fn activators_answer(&mut self, they_do: bool) {
+        self.do_activators_answer = they_do;
+        for shadow in self.shadows() {
+            shadow.activators_answer(they_do);
+        }
+    }
+
+    /// The models do what is due, and where nobody else tells of panic, they do.
+    pub(super) fn advance(&mut self, now: At, log: &mut Happenings) {
+        if self.shadows_wake.is_none_or(|wake| now < wake) {
+            return;
+        }
+        let has_log = self.log_since.is_some() && !self.is_log_lost;
+        let mut wake: Option<At> = None;
+        for (revision, scaling) in &mut self.by_revision {
+            let Some(shadow) = &mut scaling.shadow else { continue };
+            let has_ticked = shadow.advance(now);
+            wake = Some(wake.map_or(shadow.wakes(), |wake| wake.min(shadow.wakes())));
+            if has_ticked {
+                scaling.derived(revision, (now, has_log), log);
+            }
+        }
+        self.shadows_wake = wake;
     }
 
     /// The pods can no longer be seen: their lines break off.
@@ -312,11 +386,19 @@ impl RevisionScaling {
         let read = reading.read;
         let before = self.reading.replace(reading.clone());
         let is_first = before.is_none();
-        if let Some(before) = before
-            && before.pod != reading.pod
-        {
+        let is_other_pod = before.as_ref().is_some_and(|before| before.pod != reading.pod);
+        if is_other_pod {
             let (revision, pod) = (reading.revision.clone(), reading.pod.clone());
             log.push(at, What::Owner { revision, pod });
+        }
+        if let Some(shadow) = &mut self.shadow {
+            if is_other_pod {
+                shadow.leader_changed(read);
+            }
+            // Every decider begins with gauges at zero.
+            let has_decided = |of: &Autoscaler| averages(of).target.is_some_and(|it| 0.0 < it);
+            let begins = !has_decided(reading) && before.as_ref().is_some_and(has_decided);
+            shadow.reported(reported(reading), begins || is_other_pod);
         }
         let averages = averages(reading);
         for (series, value) in [
@@ -475,9 +557,49 @@ impl RevisionScaling {
                 None => PanicState::Unknown(Ignorance::NoLineYet),
             },
             (_, Some(false)) if has_log => PanicState::Stable { origin: Origin::Log },
+            _ if self.derives(now).is_some() => match (self.derives(now), open) {
+                (Some(true), Some(span)) => panic(span, Origin::Derived),
+                _ => PanicState::Stable { origin: Origin::Derived },
+            },
             (Some(age), _) => PanicState::Unknown(Ignorance::Stale(age)),
             (None, _) if has_log => PanicState::Unknown(Ignorance::NoLineYet),
             (None, _) => PanicState::Unknown(Ignorance::NotHeard),
+        }
+    }
+
+    /// Whether our own model panics; `None`: it cannot tell.
+    fn derives(&self, now: At) -> Option<bool> {
+        self.shadow.as_ref()?.panics(now).map(crate::kpa::Decision::panicking)
+    }
+
+    /// Our own model ticked: where neither metric nor log tells of panic, it does.
+    fn derived(&mut self, revision: &Name, (now, has_log): (At, bool), log: &mut Happenings) {
+        let is_told = self
+            .reading
+            .as_ref()
+            .is_some_and(|reading| reading.panic.is_some() && now.since(reading.read) < FRESH)
+            || has_log && self.log_panics.is_some();
+        let Some(decision) = self.shadow.as_ref().and_then(|it| it.panics(now)).copied() else {
+            return;
+        };
+        if is_told {
+            return;
+        }
+        if decision.panicking() {
+            self.last_over = decision.panic_since;
+            let steps = decision.steps;
+            // As if it had been read: the event in the list says what there was.
+            let seen = Autoscaler {
+                revision: revision.clone(),
+                desired: steps.map(|steps| f64::from(steps.desired)),
+                actual: Some(f64::from(decision.ready)),
+                panic_concurrency: steps.map(|steps| steps.observed.panic),
+                target_concurrency: steps.map(|steps| steps.target),
+                ..Autoscaler::default()
+            };
+            self.panic_goes_on(decision.at, (Origin::Derived, false), &seen, log);
+        } else {
+            self.panic_is_off(decision.at, Origin::Derived, revision, log);
         }
     }
 
@@ -565,6 +687,50 @@ impl RevisionScaling {
         self.panics
             .iter()
             .fold(0.0, |sum, span| sum + span.until(now).since(span.began).as_secs_f64())
+    }
+}
+
+/// What a reading says of the tick before it.
+fn reported(reading: &Autoscaler) -> Reported {
+    let known = averages(reading);
+    let observed = match (known.stable, known.panic) {
+        (Some(stable), Some(panic)) => Some(Observed { stable, panic }),
+        _ => None,
+    };
+    Reported {
+        read: reading.read,
+        origin: Origin::Metric,
+        desired: reading.desired.and_then(whole),
+        panicking: reading.panic,
+        observed,
+        ready: reading.actual.and_then(whole),
+        excess_burst_capacity: reading.excess_burst_capacity,
+    }
+}
+
+/// What a line of the log says of the tick before it.
+fn shadow_line(shadow: &mut Shadow, at: At, line: &AutoscalerLog) {
+    let silent = Reported {
+        read: at,
+        origin: Origin::Log,
+        desired: None,
+        panicking: None,
+        observed: None,
+        ready: None,
+        excess_burst_capacity: None,
+    };
+    match line.line {
+        LogLine::Panicking => {
+            shadow.logged(Reported { panicking: Some(true), ..silent }, true);
+        }
+        LogLine::UnPanicking => {
+            shadow.logged(Reported { panicking: Some(false), ..silent }, true);
+        }
+        LogLine::PaScale { desired, .. } => {
+            let desired = u32::try_from(desired).ok();
+            shadow.logged(Reported { desired, ..silent }, false);
+        }
+        LogLine::Scaling { .. } | LogLine::FollowBegan => {}
     }
 }
 

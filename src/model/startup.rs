@@ -240,7 +240,11 @@ impl Startup {
                 .filter(|start| Some(&start.revision) == revision)
                 .all(|start| start.ready < life.first_seen || ready.at <= start.ready);
             // It came within the interval: by its end at the latest.
-            let heat = model.traffic.heat.iter().find(|it| life.first_seen <= it.began);
+            let heat = model
+                .traffic
+                .heat
+                .iter()
+                .find(|it| life.first_seen <= it.began && !it.felt().is_empty());
             if let (true, Some(at)) = (is_first, heat.map(|heat| heat.ended)) {
                 return Some(Known { at, how: How::Received });
             }

@@ -11,8 +11,10 @@ use crate::event::cluster::Revision;
 use crate::event::run::Began;
 use crate::event::run::Executor;
 use crate::event::run::Mode;
+use crate::event::run::Note;
 use crate::event::scaler::Autoscaler;
 use crate::event::scaler::AutoscalerLog;
+use crate::event::scaler::ContainerUsage;
 use crate::event::scaler::LogLine;
 use crate::event::scaler::Origin;
 use crate::event::scaler::QueueProxy;
@@ -21,6 +23,7 @@ use crate::event::scaler::Usage;
 use crate::model::scaling::Ignorance;
 use crate::model::scaling::PanicState;
 use crate::units::Anchor;
+use crate::units::Millicores;
 use crate::units::UnixMicros;
 
 const ANCHOR: Anchor = Anchor(UnixMicros(1_700_000_000_000_000));
@@ -304,6 +307,25 @@ fn what_is_older_than_the_run_has_its_true_age_and_what_is_gone_none() {
 }
 
 #[test]
+fn a_revision_that_is_seen_after_the_pods_were_listed_has_none() {
+    let mut feed = Feed::new();
+    let seen = Event::Seen(Box::new(Object::Revision(Revision {
+        id: Id { namespace: "default".to_owned(), name: revision().name, uid: "r".to_owned() },
+        ..Revision::default()
+    })));
+    let ready = |feed: &Feed, secs| {
+        feed.model.scaling.get(&revision()).and_then(|it| it.ready.at(At::from_secs(secs), None))
+    };
+    feed.at(0.5, seen.clone());
+    assert_eq!(ready(&feed, 1), None, "nobody has listed pods");
+    let mut feed = Feed::new();
+    feed.at(0.0, Event::Listing(Kind::Pod));
+    feed.at(0.2, Event::Listed(Kind::Pod));
+    feed.at(2.0, seen);
+    assert_eq!((ready(&feed, 1), ready(&feed, 2)), (None, Some(0.0)));
+}
+
+#[test]
 fn a_queue_proxy_that_fell_silent_says_nothing_about_now() {
     let mut feed = Feed::new();
     feed.pod(0.0, pod("a", 0, true));
@@ -312,8 +334,71 @@ fn a_queue_proxy_that_fell_silent_says_nothing_about_now() {
     let reading = QueueProxy { pod, read: At::from_secs(1), stat, ..QueueProxy::default() };
     feed.at(1.0, Event::QueueProxy(reading));
     let life = feed.model.cluster.pods.get("a").unwrap();
-    assert_eq!(life.stat_at(At::from_secs(3)), stat);
-    assert_eq!(life.stat_at(At::from_secs(4)), None);
+    let concurrency = |secs| life.stat_at(At::from_secs(secs)).map(|stat| stat.concurrency);
+    assert_eq!([0, 1, 3, 4].map(concurrency), [None, Some(3.0), Some(3.0), None]);
+}
+
+#[test]
+fn what_a_pod_bore_and_used_is_known_of_every_moment_also_when_it_is_gone() {
+    let mut feed = Feed::new();
+    feed.pod(0.0, pod("a", 0, true));
+    let name = name_of("default", "hello-a");
+    let stat =
+        |concurrency| Some(Stat { average_concurrent_requests: concurrency, ..Stat::default() });
+    for (secs, stat) in [(1, stat(3.0)), (2, stat(7.0)), (3, None), (4, stat(1.0))] {
+        let pod = name.clone();
+        let reading = QueueProxy { pod, read: At::from_secs(secs), stat, ..QueueProxy::default() };
+        #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+        feed.at(secs as f64, Event::QueueProxy(reading));
+    }
+    // Each sample is told again and again until the next.
+    for (secs, stamp) in [(5.0, 4), (6.0, 4), (20.0, 19), (21.0, 19)] {
+        let timestamp = Some(UnixMicros(ANCHOR.0.0 + stamp * 1_000_000));
+        let cpu = Millicores(u64::try_from(stamp).unwrap());
+        let containers = vec![ContainerUsage { cpu, ..ContainerUsage::default() }];
+        let pod = name.clone();
+        feed.at(secs, Event::Usage(Usage { pod, timestamp, containers, ..Usage::default() }));
+    }
+    let check = |life: &PodLife| {
+        let concurrency = |secs| life.stat_at(At::from_secs(secs)).map(|stat| stat.concurrency);
+        assert_eq!(
+            [0, 1, 2, 3, 4, 7].map(concurrency),
+            [None, Some(3.0), Some(7.0), None, Some(1.0), None]
+        );
+        let usage = |secs| {
+            let (cpu, _, age) = life.usage_at(At::from_secs(secs), ANCHOR)?;
+            Some((cpu.0, age.as_secs()))
+        };
+        assert_eq!(
+            [4, 5, 19, 20, 22].map(usage),
+            [None, Some((4, 1)), Some((4, 15)), Some((19, 1)), Some((19, 3))]
+        );
+    };
+    check(feed.model.cluster.pods.get("a").unwrap());
+    let id = pod("a", 0, true).id;
+    feed.at(30.0, Event::Gone(Gone { kind: Kind::Pod, id }));
+    let hello = revision();
+    let then = feed.model.cluster.pods_at(&hello, At::from_secs(22));
+    assert_eq!(then.len(), 1);
+    check(then[0]);
+    assert_eq!(feed.model.cluster.pods_at(&hello, At::from_secs(30)).len(), 0);
+}
+
+#[test]
+fn a_note_stands_in_the_log_at_the_moment_that_it_is_about() {
+    let mut feed = Feed::new();
+    let note =
+        |text: &str, secs| Event::Note(Note { about: At::from_secs(secs), text: text.to_owned() });
+    feed.at(1.0, Event::Lost { n: 1 });
+    feed.at(5.0, Event::Lost { n: 5 });
+    feed.at(9.0, note("three", 3));
+    feed.at(9.0, note("zero", 0));
+    feed.at(10.0, note("nine", 9));
+    let log: Vec<_> =
+        feed.model.happenings.iter().map(|it| (it.at.as_micros(), &it.what)).collect();
+    let secs: Vec<u64> = log.iter().map(|(at, _)| at / 1_000_000).collect();
+    assert_eq!(secs, [0, 1, 3, 5, 9], "{log:?}");
+    assert!(matches!(log[2].1, What::Note(text) if text == "three"), "{log:?}");
 }
 
 #[test]

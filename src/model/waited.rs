@@ -43,7 +43,8 @@ pub fn waited(model: &Model, life: &PodLife) -> Option<Waited> {
     let ready = startup.at(Step::Ready)?.at;
     let from_zero = startup.from_zero?;
     // The activator may use a pod before Kubernetes calls it ready.
-    let answers = model.traffic.heat.iter().find(|heat| life.first_seen <= heat.began);
+    let answers =
+        model.traffic.heat.iter().find(|it| life.first_seen <= it.began && !it.felt().is_empty());
     let until = match answers.filter(|_| from_zero) {
         Some(first) => first.began.min(ready),
         None => ready,
@@ -96,7 +97,7 @@ fn count(model: &Model, until: At, from_zero: bool, slow: Duration) -> Waited {
     for heat in after.take_while(|heat| heat.began.since(until) < LONGEST) {
         let surely = heat.ended.since(until);
         let possibly = heat.began.since(until).max(if from_zero { Duration::ZERO } else { slow });
-        for (row, n) in heat.column.rows() {
+        for (row, n) in heat.felt().rows() {
             if from_zero && surely <= HeatColumn::floor(row) {
                 waited.at_least += u64::from(n);
             }

@@ -161,14 +161,18 @@ impl de::Error for Fault {
 /// The nearest of the `known` words, if one is near, and all of them.
 pub(super) fn suggestion(word: &str, known: &[&str]) -> String {
     let all = known.join(", ");
-    let near =
-        known.iter().map(|candidate| (edit_distance(word, candidate), candidate)).min().filter(
-            |(distance, candidate)| *distance <= (candidate.chars().count() / 2).clamp(1, 3),
-        );
-    match near {
-        Some((_, nearest)) => format!("did you mean `{nearest}`? known are {all}"),
+    match nearest(word, known.iter().copied()) {
+        Some(nearest) => format!("did you mean `{nearest}`? known are {all}"),
         None => format!("known are {all}"),
     }
+}
+
+/// The one of the `known` words that was most likely meant; `None` if none is near.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let distances = known.into_iter().map(|known| (edit_distance(word, known), known));
+    let is_near =
+        |(distance, known): &(usize, &str)| *distance <= (known.chars().count() / 2).clamp(1, 3);
+    distances.min().filter(is_near).map(|(_, nearest)| nearest)
 }
 
 /// How many letters must be inserted, removed, replaced or swapped with their neighbour (after

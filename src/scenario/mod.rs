@@ -9,6 +9,7 @@ pub mod amount;
 pub mod check;
 pub mod error;
 mod file;
+mod mend;
 pub mod plan;
 pub mod profile;
 pub mod quick;
@@ -39,11 +40,12 @@ const FILE_KIB_MAX: u64 = 256;
 const TRACE_KIB_MAX: u64 = 32 * 1024;
 
 /// The scenarios that travel inside the program, by name.
-pub const BUILTIN: [(&str, &str); 4] = [
+pub const BUILTIN: [(&str, &str); 5] = [
     ("demo", include_str!("../../scenarios/demo.yaml")),
     ("panic", include_str!("../../scenarios/panic.yaml")),
     ("kpa-basics", include_str!("../../scenarios/kpa-basics.yaml")),
     ("steady", include_str!("../../scenarios/steady.yaml")),
+    ("mixed", include_str!("../../scenarios/mixed.yaml")),
 ];
 
 /// The text of a built-in scenario.

@@ -4,8 +4,6 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
-
 use super::address;
 use super::amount::Amount;
 use super::amount::AmountError;
@@ -15,6 +13,7 @@ use super::amount::Span;
 use super::check::Check;
 use super::error::Fault;
 use super::file;
+use super::mend;
 use super::plan::Address;
 use super::plan::Arrivals;
 use super::plan::Batch;
@@ -64,7 +63,8 @@ pub(super) fn plan(
     name: &str,
     read: impl FnOnce(&str) -> Result<String, String>,
 ) -> Result<Plan, Vec<Fault>> {
-    let file = file::File::deserialize(tree).map_err(|fault| vec![fault])?;
+    let mut shape = mend::read(tree);
+    let Some(file) = shape.file.take() else { return Err(mend::in_order(shape.faults)) };
     let mut faults = Faults { tree, found: Vec::new() };
     let load = load(file.load, read, &mut faults);
     let plan = Plan {
@@ -78,7 +78,10 @@ pub(super) fn plan(
     if plan.name.is_empty() {
         faults.add("name", "is empty; name the scenario, or leave the key out");
     }
-    if faults.found.is_empty() { Ok(plan) } else { Err(faults.found) }
+    let mut found = faults.found;
+    found.retain(|fault| !shape.follows(fault));
+    found.append(&mut shape.faults);
+    if found.is_empty() { Ok(plan) } else { Err(mend::in_order(found)) }
 }
 
 /// What is wrong so far.

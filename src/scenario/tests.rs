@@ -163,6 +163,91 @@ fn all_faults_are_told_at_once() {
     assert_eq!(error.lines().count(), 3, "{error}");
 }
 
+/// What is wrong with a text, each as its line and its field.
+fn faults_of(text: &str) -> Vec<(u64, String)> {
+    let Err(Error::Invalid { faults, .. }) = parse(text, "x.yaml") else { panic!("valid") };
+    let line = |fault: &Fault| match fault.place {
+        Some(error::Place::Line(line)) => line,
+        place => panic!("{place:?}"),
+    };
+    faults.iter().map(|fault| (line(fault), fault.field.clone())).collect()
+}
+
+#[test]
+fn all_that_is_wrong_with_the_shape_is_told_at_once() {
+    let text = "\
+nmae: small
+target: {url: http://127.0.0.1:8080, conections: 8, insecure: perhaps}
+request: {headers: [a], timeout: 5, pth: /}
+load:
+  arrivals: poison
+  seed: x
+  seed: 7
+  stages:
+    - {fro: 20s, at: 40/s}
+    - {for: 20, at: 40}
+    - nonsense
+    - {name: up, for: 30s, to: 400/s, to: 4/s}
+checks: [p99 < 2, {a: b}]
+";
+    let expected = [
+        (1, "nmae"),
+        (2, "target.conections"),
+        (2, "target.insecure"),
+        (3, "request.headers"),
+        (3, "request.timeout"),
+        (3, "request.pth"),
+        (5, "load.arrivals"),
+        (6, "load.seed"),
+        (7, "load.seed"),
+        (9, "load.stages.0.fro"),
+        (9, "load.stages.0.for"),
+        (10, "load.stages.1.for"),
+        (10, "load.stages.1.at"),
+        (11, "load.stages.2"),
+        (12, "load.stages.3.to"),
+        (13, "checks.0"),
+        (13, "checks.1"),
+    ]
+    .map(|(line, field)| (line, field.to_owned()));
+    let mut found = faults_of(text);
+    // Those of one line come in the order in which they were found.
+    found.sort();
+    let mut expected = expected.to_vec();
+    expected.sort();
+    assert_eq!(found, expected);
+    let said = parse(text, "x.yaml").unwrap_err().to_string();
+    for remedy in [
+        "x.yaml:1: nmae: is not known here; did you mean `name`?",
+        "x.yaml:9: load.stages.0.for: is missing",
+        "x.yaml:12: load.stages.3.to: is written twice; keep one",
+        "x.yaml:10: load.stages.1.at: \"40\" has no unit; write 40/s",
+    ] {
+        assert!(said.contains(remedy), "{remedy}\n{said}");
+    }
+}
+
+#[test]
+fn what_only_follows_from_another_fault_is_not_told() {
+    for (text, expected) in [
+        // Nothing but a typing error, which leaves the stage without an amount.
+        (SMALL.replace("at: 40/s", "att: 40/s"), vec![(5, "load.stages.0.att")]),
+        // Users where nobody knows whether the loop is closed.
+        (
+            SMALL.replace("  stages:", "  arrivals: clsed\n  stages:").replace("40/s", "4 users"),
+            vec![(4, "load.arrivals")],
+        ),
+        (SMALL.replace("url:", "ulr:"), vec![(2, "target.ulr")]),
+        (SMALL.replace("load:", "laod:"), vec![(1, "load"), (3, "laod")]),
+        ("name: a\n".to_owned(), vec![(1, "target"), (1, "load")]),
+        ("[]".to_owned(), vec![(1, "")]),
+    ] {
+        let expected: Vec<_> =
+            expected.into_iter().map(|(line, field)| (line, field.to_owned())).collect();
+        assert_eq!(faults_of(&text), expected, "{text}");
+    }
+}
+
 #[test]
 fn a_change_from_the_command_line_reaches_every_field() {
     let plan = parse_changed(
@@ -218,7 +303,7 @@ fn the_size_of_a_file_is_bounded() {
 fn a_scenario_is_found_as_file_and_by_name() {
     assert_eq!(load("demo", &[]).unwrap(), load("scenarios/demo.yaml", &[]).unwrap());
     let error = load("dmeo", &[]).unwrap_err().to_string();
-    assert!(error.contains("built in are demo, panic, kpa-basics, steady"), "{error}");
+    assert!(error.contains("built in are demo, panic, kpa-basics, steady, mixed"), "{error}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ use serde_saphyr::RenderOptions;
 use serde_saphyr::SnippetMode;
 use serde_saphyr::Spanned;
 use serde_saphyr::UserMessageFormatter;
+use serde_saphyr::options::DuplicateKeyPolicy;
 use thiserror::Error;
 
 use super::error::Fault;
@@ -36,6 +37,12 @@ enum Value {
     Scalar(String),
     List(Vec<Node>),
     Map(Vec<Entry>),
+}
+
+/// Where a field stands: in a map, or in a list.
+enum Found<'a> {
+    Entry(&'a mut Vec<Entry>, usize),
+    Item(&'a mut Vec<Node>, usize),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -76,9 +83,11 @@ impl FromStr for Override {
 // === impl Node ===
 
 impl Node {
-    /// Reads YAML text. Bounds on nesting and aliases are those of the parser.
+    /// Reads YAML text. Bounds on nesting and aliases are those of the parser. Keys that are there
+    /// twice stay, so that they can be told with all else that is wrong.
     pub(super) fn parse(text: &str) -> Result<Self, Fault> {
-        serde_saphyr::from_str(text).map_err(|error| {
+        let options = serde_saphyr::options! { duplicate_keys: DuplicateKeyPolicy::PassThrough };
+        serde_saphyr::from_str_with_options(text, options).map_err(|error| {
             let mut options = RenderOptions::new(&UserMessageFormatter);
             options.snippets = SnippetMode::Off;
             let message = error.render_with_options(options);
@@ -121,6 +130,120 @@ impl Node {
             }
         }
         node.place
+    }
+
+    /// Takes out every key that stands in its map a second time; what is wrong with each.
+    pub(super) fn take_duplicates(&mut self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        match &mut self.value {
+            Value::Map(entries) => {
+                let mut seen: Vec<String> = Vec::new();
+                entries.retain_mut(|entry| {
+                    let is_new = !seen.contains(&entry.key);
+                    if is_new {
+                        seen.push(entry.key.clone());
+                        let inside = entry.node.take_duplicates();
+                        faults.extend(inside.into_iter().map(|fault| fault.within(&entry.key)));
+                    } else {
+                        let fault = Fault::new("is written twice; keep one");
+                        faults.push(fault.within(&entry.key).at(entry.key_place));
+                    }
+                    is_new
+                });
+            }
+            Value::List(items) => {
+                for (item_idx, item) in items.iter_mut().enumerate() {
+                    let inside = item.take_duplicates();
+                    faults.extend(inside.into_iter().map(|it| it.within(&item_idx.to_string())));
+                }
+            }
+            Value::Empty | Value::Scalar(_) => {}
+        }
+        faults
+    }
+
+    /// Whether `field` stands in it.
+    pub(super) fn has(&self, field: &str) -> bool {
+        let has = |key: &str, node: &Self| match rest_of(field, key) {
+            Some("") => true,
+            Some(rest) => node.has(rest),
+            None => false,
+        };
+        match &self.value {
+            Value::Map(entries) => entries.iter().any(|entry| has(&entry.key, &entry.node)),
+            Value::List(items) => {
+                items.iter().enumerate().any(|(idx, item)| has(&idx.to_string(), item))
+            }
+            Value::Empty | Value::Scalar(_) => false,
+        }
+    }
+
+    /// Takes a key out of its map, or an item out of its list; `false` if there is none.
+    pub(super) fn take(&mut self, field: &str) -> bool {
+        self.find(field, |found| match found {
+            Found::Entry(entries, idx) => {
+                entries.remove(idx);
+                true
+            }
+            Found::Item(items, idx) => {
+                items.remove(idx);
+                true
+            }
+        })
+    }
+
+    /// Puts `node` where `field` stands; `false` if it does not.
+    pub(super) fn replace(&mut self, field: &str, node: Self) -> bool {
+        self.find(field, |found| {
+            match found {
+                Found::Entry(entries, idx) => entries[idx].node = node,
+                Found::Item(items, idx) => items[idx] = node,
+            }
+            true
+        })
+    }
+
+    /// Adds a key to the map that stands at `parent`; `false` if no map does.
+    pub(super) fn add(&mut self, parent: &str, key: &str, node: Self) -> bool {
+        let add = |to: &mut Self| {
+            let key_place = to.place;
+            if to.value == Value::Empty {
+                to.value = Value::Map(Vec::new());
+            }
+            let Value::Map(entries) = &mut to.value else { return false };
+            entries.push(Entry { key: key.to_owned(), key_place, node });
+            true
+        };
+        if parent.is_empty() {
+            return add(self);
+        }
+        self.find(parent, |found| match found {
+            Found::Entry(entries, idx) => add(&mut entries[idx].node),
+            Found::Item(items, idx) => add(&mut items[idx]),
+        })
+    }
+
+    /// Does something where `field` stands. A key may have dots in it, so no path is split before
+    /// the keys that are there have been looked at.
+    fn find(&mut self, field: &str, then: impl FnOnce(Found<'_>) -> bool) -> bool {
+        match &mut self.value {
+            Value::Map(entries) => {
+                let keys = entries.iter().map(|entry| rest_of(field, &entry.key));
+                match position(keys) {
+                    Some((idx, "")) => then(Found::Entry(entries, idx)),
+                    Some((idx, rest)) => entries[idx].node.find(rest, then),
+                    None => false,
+                }
+            }
+            Value::List(items) => {
+                match position((0..items.len()).map(|idx| rest_of(field, &idx.to_string()))) {
+                    Some((idx, "")) => then(Found::Item(items, idx)),
+                    Some((idx, rest)) => items[idx].find(rest, then),
+                    None => false,
+                }
+            }
+            Value::Empty | Value::Scalar(_) => false,
+        }
     }
 
     fn child(&self, key: &str) -> Option<&Self> {
@@ -196,6 +319,20 @@ impl Node {
             Value::Map(_) => Err(fault(de::Unexpected::Map)),
         }
     }
+}
+
+/// What is left of the path `field` inside of `key`: nothing where it is the key itself; `None`
+/// where it does not lead there.
+fn rest_of<'a>(field: &'a str, key: &str) -> Option<&'a str> {
+    match field.strip_prefix(key)? {
+        "" => Some(""),
+        rest => rest.strip_prefix('.'),
+    }
+}
+
+/// The first that leads there.
+fn position<'a>(keys: impl Iterator<Item = Option<&'a str>>) -> Option<(usize, &'a str)> {
+    keys.enumerate().find_map(|(idx, rest)| Some((idx, rest?)))
 }
 
 // === Text to tree ===

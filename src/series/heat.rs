@@ -61,6 +61,22 @@ impl HeatColumn {
             .sum()
     }
 
+    /// How many lie in the row that holds a latency.
+    pub fn count_at(&self, latency: Duration) -> u64 {
+        let row = Self::row(latency);
+        self.rows().find(|(it, _)| *it == row).map_or(0, |(_, n)| u64::from(n))
+    }
+
+    /// How much longer the end of a row is than its beginning.
+    pub fn row_factor() -> f64 {
+        10f64.powf(1.0 / ROWS_A_DECADE)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// How many there are.
     pub fn count(&self) -> u64 {
         self.rows().map(|(_, n)| u64::from(n)).sum()

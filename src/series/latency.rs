@@ -90,6 +90,12 @@ impl LatencyHistogram {
         *self = Self::of_buckets(sum);
     }
 
+    /// Latencies in microseconds, each the lowest of those that are not told from it, with how
+    /// often they were counted; ascending.
+    pub fn values(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.buckets.iter().map(|(bucket, n)| (lowest(*bucket), *n))
+    }
+
     /// How many latencies were counted.
     pub const fn count(&self) -> u64 {
         self.count

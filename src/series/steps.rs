@@ -60,8 +60,9 @@ impl Bounds {
     /// steps of ten seconds, then three days in minutes.
     pub const LANE: Self = Self { points: 4096, ten_seconds: 2048, minutes: 4096 };
 
-    /// For one of many pods: at a point a second eight minutes exactly, then an hour and a day.
-    pub const POD: Self = Self { points: 512, ten_seconds: 360, minutes: 1440 };
+    /// For one of many pods: at a point a second four minutes exactly, then half an hour in steps of
+    /// ten seconds, then six hours in minutes.
+    pub const POD: Self = Self { points: 256, ten_seconds: 180, minutes: 360 };
 }
 
 // === impl Series ===

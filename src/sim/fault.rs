@@ -23,7 +23,8 @@ pub struct Faulty {
     pub n_watches_ended: u64,
     /// What the pod proxy does, by port as it stands in the path.
     pub proxy: BTreeMap<String, ProxyFault>,
-    /// What the user may not, as `plural`, `plural.group` or `plural.group/subresource`.
+    /// What the user may not, as `plural`, `plural.group` or `plural.group/subresource`; with a verb
+    /// and a blank before it, that verb alone.
     pub forbidden: BTreeSet<String>,
     /// How long a list takes.
     pub slow_list: Duration,
@@ -40,6 +41,15 @@ pub enum ProxyFault {
     Garbage,
     /// It answers 64 MiB.
     Huge,
+}
+
+// === impl Faulty ===
+
+impl Faulty {
+    /// Whether the user may not do this with that resource.
+    pub fn forbids(&self, verb: &str, resource: &str) -> bool {
+        self.forbidden.contains(resource) || self.forbidden.contains(&format!("{verb} {resource}"))
+    }
 }
 
 // === impl Faults ===
@@ -89,7 +99,8 @@ impl Faults {
         });
     }
 
-    /// Forbids a resource: `pods`, `pods/proxy`, `podautoscalers.autoscaling.internal.knative.dev`.
+    /// Forbids a resource: `pods`, `pods/proxy`, `podautoscalers.autoscaling.internal.knative.dev`;
+    /// or one verb of it: `delete pods`.
     pub fn forbid(&self, resource: &str) {
         self.change(|faulty| {
             faulty.forbidden.insert(resource.to_owned());

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::units::Millicores;
 
+/// metrics-server looks so often by its shipped manifests.
+const RESOLUTION: Duration = Duration::from_secs(15);
+
 /// An embedded cluster, described.
 #[derive(Debug, Clone)]
 pub struct SimSpec {
@@ -23,6 +26,8 @@ pub struct SimSpec {
     pub drain: Duration,
     /// The domain of the services' hosts.
     pub domain: String,
+    /// How often its metrics-server looks at the pods (`--metric-resolution`).
+    pub metric_resolution: Duration,
     /// Nodes.
     pub n_nodes: u32,
     /// Running pods beside those of the services, in namespace `default`, without load.
@@ -71,6 +76,7 @@ impl Default for SimSpec {
             cold_start: ColdStart::default(),
             drain: Duration::from_secs(30),
             domain: "sim.test".to_owned(),
+            metric_resolution: RESOLUTION,
             n_nodes: 3,
             extra_pods: 0,
             config_autoscaler: vec![("allow-zero-initial-scale".to_owned(), "true".to_owned())],

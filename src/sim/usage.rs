@@ -18,9 +18,6 @@ use crate::sim::world::World;
 use crate::units::At;
 use crate::units::UnixMicros;
 
-/// metrics-server looks so often (`--metric-resolution` of its shipped manifests).
-pub(crate) const RESOLUTION: Duration = Duration::from_secs(15);
-
 /// The answers that are given until the next look.
 #[derive(Debug)]
 pub(crate) struct Usage {
@@ -139,13 +136,13 @@ impl Usage {
     }
 }
 
-/// Looks at all pods, each 15 s.
+/// Looks at all pods, each 15 s if the cluster is not asked to look at them more often.
 pub(crate) async fn keep_looking(world: std::rc::Rc<World>) {
     loop {
         look_at_all(&world);
         // A kubelet's own measurements are not on the beat either.
         let jitter = world.plane.between((Duration::ZERO, Duration::from_millis(60)));
-        tokio::time::sleep(RESOLUTION + jitter).await;
+        tokio::time::sleep(world.spec.metric_resolution + jitter).await;
     }
 }
 

@@ -9,6 +9,10 @@ pub enum View {
     Services,
     /// Each pod from asked-for to gone.
     Pods,
+    /// Percentiles, and how latencies are distributed.
+    Latency,
+    /// The generator, the knee, Little's law.
+    Load,
     /// Health and cost of what feeds us.
     Sources,
     /// What happened.
@@ -19,6 +23,8 @@ pub enum View {
     WhatIf,
     /// The keys.
     Help,
+    /// One decision of the autoscaler, step by step.
+    Why,
 }
 
 /// What a key can mean.
@@ -96,15 +102,18 @@ pub enum Action {
 
 impl View {
     /// All views, in the order of their keys.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Overview,
         Self::Services,
         Self::Pods,
+        Self::Latency,
+        Self::Load,
         Self::Sources,
         Self::Log,
+        Self::Help,
+        Self::Why,
         Self::Findings,
         Self::WhatIf,
-        Self::Help,
     ];
 
     /// Its name, as in the palette.
@@ -112,7 +121,10 @@ impl View {
         match self {
             Self::Overview => "overview",
             Self::Services => "services",
+            Self::Why => "why",
             Self::Pods => "pods",
+            Self::Latency => "latency",
+            Self::Load => "load",
             Self::Sources => "sources",
             Self::Log => "log",
             Self::Findings => "findings",
@@ -121,9 +133,9 @@ impl View {
         }
     }
 
-    /// Whether it is a list through which one moves.
-    pub const fn is_list(self) -> bool {
-        !matches!(self, Self::Overview)
+    /// Whether it has the time axis, so that the cursor moves in it.
+    pub const fn has_time(self) -> bool {
+        matches!(self, Self::Overview | Self::Pods | Self::Latency | Self::Load | Self::Why)
     }
 }
 
@@ -131,7 +143,7 @@ impl View {
 
 impl Action {
     /// All actions, in the order of the palette.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 43] = [
         Self::RateUp,
         Self::RateDown,
         Self::Halve,
@@ -164,11 +176,14 @@ impl Action {
         Self::Show(View::Overview),
         Self::Show(View::Services),
         Self::Show(View::Pods),
+        Self::Show(View::Latency),
+        Self::Show(View::Load),
         Self::Show(View::Sources),
         Self::Show(View::Log),
         Self::Show(View::Findings),
         Self::Show(View::WhatIf),
         Self::Show(View::Help),
+        Self::Show(View::Why),
         Self::Suspend,
         Self::Quit,
         Self::Interrupt,
@@ -248,11 +263,14 @@ impl Action {
             Self::Show(View::Overview) => "all lanes on one time axis",
             Self::Show(View::Services) => "all Knative services",
             Self::Show(View::Pods) => "each pod from asked-for to gone",
+            Self::Show(View::Latency) => "percentiles, and how latencies are distributed",
+            Self::Show(View::Load) => "whether we keep up, the knee, Little's law",
             Self::Show(View::Sources) => "health and cost of what feeds us",
             Self::Show(View::Log) => "what happened, as sentences",
             Self::Show(View::Findings) => "what needs a look, with its evidence",
             Self::Show(View::WhatIf) => "the same load under another configuration",
             Self::Show(View::Help) => "the keys",
+            Self::Show(View::Why) => "one decision of the autoscaler, step by step",
             Self::Quit => "leave; asks while load runs",
             Self::Interrupt => "stop now, without a question",
             Self::Suspend => "back to the shell; fg continues",

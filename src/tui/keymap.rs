@@ -87,11 +87,14 @@ pub const GROUPS: [(&str, &[Action]); 4] = [
             Action::Show(View::Overview),
             Action::Show(View::Services),
             Action::Show(View::Pods),
+            Action::Show(View::Latency),
+            Action::Show(View::Load),
             Action::Show(View::Sources),
             Action::Show(View::Log),
             Action::Show(View::Findings),
             Action::Show(View::WhatIf),
             Action::Show(View::Help),
+            Action::Show(View::Why),
         ],
     ),
     (
@@ -139,7 +142,10 @@ impl Default for Keymap {
             ('/', Action::Filter),
             (':', Action::Palette),
             ('?', Action::Show(View::Help)),
+            ('w', Action::Show(View::Why)),
             ('q', Action::Quit),
+            ('f', Action::Show(View::Findings)),
+            ('i', Action::Show(View::WhatIf)),
             ('k', Action::Up),
             ('j', Action::Down),
         ]
@@ -214,7 +220,10 @@ impl Keymap {
             View::Overview => {}
             View::Services => hints.extend([hint("↑ ↓", "select"), hint("Enter", "open")]),
             View::Pods | View::Log => hints.extend([hint("↑ ↓", "scroll"), hint("/", "filter")]),
+            View::Latency => hints.push(hint("↑ ↓", "which time")),
+            View::Load => {}
             View::Sources | View::Findings | View::Help => hints.push(hint("↑ ↓", "scroll")),
+            View::Why => hints.extend([hint("← →", "tick by tick"), hint("G", "newest")]),
             View::WhatIf => hints.extend([
                 hint("↑ ↓", "select"),
                 hint("+ -", "turn"),
@@ -224,15 +233,18 @@ impl Keymap {
             ]),
         }
         let has_time = view == View::Overview && has_load && !is_replay;
-        if matches!(view, View::Overview | View::Pods) && !has_time {
+        if view.has_time() && !has_time {
             hints.extend([hint("space", "freeze"), hint("← →", "cursor"), hint("z Z", "zoom")]);
         }
         if view != View::Overview {
             hints.push(hint("Esc", "back"));
         }
+        if view != View::Why {
+            hints.push(hint("w", "why"));
+        }
         hints.extend([
             hint("s", "snapshot"),
-            hint("1-8", "views"),
+            hint("1-9", "views"),
             hint(":", "all"),
             hint("?", "help"),
             hint("q", "quit"),

@@ -58,11 +58,14 @@ pub fn draw_buffer(model: &Model, ui: &Ui, theme: &Theme, buffer: &mut Buffer) {
             View::Overview => views::overview::draw(&mut canvas, body, &scene),
             View::Services => views::services::draw(&mut canvas, body, &scene),
             View::Pods => views::pods::draw(&mut canvas, body, &scene),
+            View::Latency => views::latency::draw(&mut canvas, body, &scene),
+            View::Load => views::load::draw(&mut canvas, body, &scene),
             View::Sources => views::sources::draw(&mut canvas, body, &scene),
             View::Log => views::log::draw(&mut canvas, body, &scene),
             View::Findings => views::findings::draw(&mut canvas, body, &scene),
             View::WhatIf => views::whatif::draw(&mut canvas, body, &scene),
             View::Help => views::help::draw(&mut canvas, body, &scene),
+            View::Why => views::tick::draw(&mut canvas, body, &scene),
         }
         if 1 < area.height {
             let bottom = Rect { y: area.bottom() - 1, height: 1, ..area };

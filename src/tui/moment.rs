@@ -13,8 +13,6 @@ use crate::event::source::State;
 use crate::kpa::config::Metric;
 use crate::model::Model;
 use crate::model::WATCH_PODS;
-use crate::model::cluster::PodLife;
-use crate::model::cluster::PodState;
 use crate::model::scaling::FRESH;
 use crate::model::scaling::Ignorance;
 use crate::model::scaling::PanicState;
@@ -60,6 +58,10 @@ pub struct Load {
     pub sent: Option<f64>,
     /// Requests that succeeded.
     pub done: Option<f64>,
+    /// Requests that failed.
+    pub failed: Option<f64>,
+    /// Requests that never left.
+    pub dropped: Option<f64>,
     /// Requests in flight.
     pub in_flight: Option<f64>,
     /// Half of the successes were faster.
@@ -74,6 +76,8 @@ pub struct Load {
     pub errors_total: Option<f64>,
     /// Send lag, 99 %.
     pub lag_p99: Option<f64>,
+    /// The span that rates and percentiles are taken over; `None`: of the past, an interval.
+    pub span: Option<Duration>,
     /// Why we ourselves are the bottleneck, if we are.
     pub limited: Option<String>,
     /// Whether the load is paused.
@@ -205,6 +209,8 @@ fn present_load(model: &Model) -> Load {
         offered: totals.per_second(totals.offered),
         sent: totals.per_second(totals.sent),
         done: totals.per_second(totals.succeeded),
+        failed: totals.per_second(totals.failed),
+        dropped: totals.per_second(totals.dropped),
         in_flight: Some(last.in_flight as f64),
         p50: quantile(0.5),
         p99: quantile(0.99),
@@ -212,6 +218,7 @@ fn present_load(model: &Model) -> Load {
         errors: totals.error_share(),
         errors_total: traffic.total.error_share(),
         lag_p99: lag.map(|lag| lag.quantile(0.99).as_secs_f64()),
+        span: Some(totals.lasted),
         limited: traffic.limited_now().map(str::to_owned),
         is_paused: last.paused,
         waits: last.profile_waits,
@@ -229,6 +236,8 @@ fn past_load(model: &Model, at: At) -> Load {
         offered,
         sent: traffic.sent.at(at, hold),
         done: traffic.done.at(at, hold),
+        failed: traffic.failed.at(at, hold),
+        dropped: traffic.dropped.at(at, hold),
         in_flight: traffic.in_flight.at(at, hold),
         p50: traffic.p50.at(at, hold),
         p99: traffic.p99.at(at, hold),
@@ -239,6 +248,7 @@ fn past_load(model: &Model, at: At) -> Load {
             .map(|(offered, (failed, dropped))| (failed + dropped) / offered),
         errors_total: traffic.total.error_share(),
         lag_p99: traffic.lag_p99.at(at, hold),
+        span: None,
         limited: limited.map(|it| it.cause.clone()),
         is_paused: false,
         waits: false,
@@ -254,13 +264,11 @@ fn pods(
     let (Some(revision), Some(scaling)) = (revision, scaling) else { return Pods::default() };
     let anchor = model.run.anchor();
     let mut usage: Option<(Millicores, Bytes, Duration)> = None;
-    for (cpu, memory, age) in
-        model.cluster.pods_of(revision).filter_map(|life| life.usage_at(at, anchor))
-    {
+    let lives = model.cluster.pods_at(revision, at);
+    for (cpu, memory, age) in lives.into_iter().filter_map(|life| life.usage_at(at, anchor)) {
         let (all_cpu, all_memory, oldest) = usage.unwrap_or_default();
         usage = Some((all_cpu + cpu, all_memory + memory, oldest.max(age)));
     }
-    let usage = usage.filter(|_| is_present);
     let mut cold_starts: Vec<Duration> = model
         .cluster
         .cold_starts
@@ -301,7 +309,7 @@ fn scaler(
         .map(|it| it.class.split('.').next().unwrap_or_default().to_owned())
         .unwrap_or_default();
     let mut values = Scaler {
-        panic: panic_at(model, (at, is_present), revision, scaling),
+        panic: panic_at(model, (at, is_present), revision),
         metric: Metric::default(),
         panic_average: None,
         stable_average: None,
@@ -323,7 +331,8 @@ fn scaler(
     values.in_activator = scaling.activator.at(at, Some(FRESH));
     if let Some(reading) = &scaling.reading {
         let known = averages(reading);
-        (values.metric, values.target) = (known.metric, known.target);
+        // An autoscaler that has not decided yet exports a target of 0, which is none.
+        (values.metric, values.target) = (known.metric, known.target.filter(|it| 0.0 < *it));
         if is_present {
             values.age = Some(at.since(reading.read));
             values.ready = reading.actual;
@@ -342,13 +351,10 @@ fn scaler(
     values
 }
 
-fn panic_at(
-    model: &Model,
-    (at, is_present): (At, bool),
-    revision: Option<&Name>,
-    scaling: Option<&RevisionScaling>,
-) -> Panic {
-    let (Some(revision), Some(scaling)) = (revision, scaling) else {
+/// Whether a revision panics, or did at that moment.
+pub fn panic_at(model: &Model, (at, is_present): (At, bool), revision: Option<&Name>) -> Panic {
+    let known = revision.and_then(|revision| Some((revision, model.scaling.get(revision)?)));
+    let Some((revision, scaling)) = known else {
         return Panic::Unknown("nothing heard yet".to_owned());
     };
     if is_present {
@@ -363,6 +369,14 @@ fn panic_at(
             PanicState::Unknown(ignorance) => Panic::Unknown(reason(model, &ignorance)),
         };
     }
+    past_panic(model, at, Some(revision))
+}
+
+/// Whether it panicked at a moment that has passed.
+pub fn past_panic(model: &Model, at: At, revision: Option<&Name>) -> Panic {
+    let Some(scaling) = revision.and_then(|revision| model.scaling.get(revision)) else {
+        return Panic::Unknown("nothing heard yet".to_owned());
+    };
     let spans = scaling.panics.iter();
     if let Some(span) = spans.rev().find(|span| span.covers(at, model.now)) {
         let (origin, since, was_on) = (span.origin, span.began, span.was_on);
@@ -391,20 +405,6 @@ fn reason(model: &Model, ignorance: &Ignorance) -> String {
         }
         (Ignorance::NoLineYet, None) => "no metric, and no log line about panic yet".to_owned(),
     }
-}
-
-/// Where a pod was in its life at a moment; `None` if it was not there.
-pub fn pod_state_at(life: &PodLife, at: At) -> Option<PodState> {
-    if at < life.first_seen || life.gone.is_some_and(|gone| gone <= at) {
-        return None;
-    }
-    let is_deleted = life.deleted_seen.is_some_and(|deleted| deleted <= at);
-    let is_ready = life.ready_seen.is_some_and(|ready| ready <= at);
-    Some(match (is_deleted, is_ready) {
-        (true, _) => PodState::Terminating,
-        (false, true) => PodState::Ready,
-        (false, false) => PodState::Starting,
-    })
 }
 
 /// How far the present stage has come: where the profile says so, else by the clock.

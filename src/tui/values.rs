@@ -29,6 +29,9 @@ pub struct Value {
     pub source: &'static str,
     /// How long ago it came; of what is watched, how long ago it last changed. `None` is not known.
     pub age: Option<Duration>,
+    /// The span that ends there and that it was taken over; `None` where it is of one moment, or
+    /// over what its name says.
+    pub span: Option<Duration>,
 }
 
 /// What a row of the table of pods says, for a file.
@@ -64,7 +67,7 @@ fn value(
     value: Option<f64>,
     age: Option<Duration>,
 ) -> Value {
-    Value { name, value, unit, source, age }
+    Value { name, value, unit, source, age, span: None }
 }
 
 /// Every value of the panels.
@@ -83,22 +86,28 @@ fn load(model: &Model, moment: &Moment) -> Vec<Value> {
     } else {
         traffic.target.since(moment.at).map(|came| moment.at.since(came))
     };
-    [
+    let over = |span: Option<Duration>, values: &[(&'static str, &'static str, Option<f64>)]| {
+        let values = values.iter().map(|(name, unit, it)| value((name, unit), LOAD, *it, age));
+        values.map(|value| Value { span, ..value }).collect::<Vec<_>>()
+    };
+    let now = [
         ("load.target", "1/s or users", load.target),
+        ("load.in_flight", "requests", load.in_flight),
+        ("load.errors_total", "share", load.errors_total),
+    ];
+    let lately = [
         ("load.offered", "1/s", load.offered),
         ("load.sent", "1/s", load.sent),
         ("load.done", "1/s", load.done),
-        ("load.in_flight", "requests", load.in_flight),
+        ("load.failed", "1/s", load.failed),
+        ("load.dropped", "1/s", load.dropped),
         ("load.p50", "s", load.p50),
         ("load.p99", "s", load.p99),
         ("load.max", "s", load.max),
         ("load.errors", "share", load.errors),
-        ("load.errors_total", "share", load.errors_total),
         ("load.send_lag_p99", "s", load.lag_p99),
-    ]
-    .into_iter()
-    .map(|(name, unit, it)| value((name, unit), LOAD, it, age))
-    .collect()
+    ];
+    [over(None, &now), over(load.span, &lately)].concat()
 }
 
 fn pods(moment: &Moment, scaling: Option<&RevisionScaling>) -> Vec<Value> {
@@ -208,17 +217,12 @@ const fn source(origin: Origin) -> &'static str {
     }
 }
 
-/// The values of a pod at a moment; the past knows its state and age only.
-pub fn of_pod<'a>(
-    model: &Model,
-    (at, is_present): (At, bool),
-    pod: (&'a PodLife, PodState),
-) -> PodValues<'a> {
+/// The values of a pod at a moment.
+pub fn of_pod<'a>(model: &Model, at: At, pod: (&'a PodLife, PodState)) -> PodValues<'a> {
     let (life, state) = pod;
     let anchor = model.run.anchor();
-    let stat = life.stat_at(at).filter(|_| is_present);
-    let usage = life.usage_at(at, anchor).filter(|_| is_present);
-    let read = life.queue_proxy.as_ref().map(|reading| at.since(reading.read));
+    let stat = life.stat_at(at);
+    let usage = life.usage_at(at, anchor);
     PodValues {
         name: &life.pod.id.name,
         state: match state {
@@ -228,9 +232,9 @@ pub fn of_pod<'a>(
             PodState::Finished => "finished",
         },
         age: life.pod.age(at, anchor),
-        concurrency: stat.map(|stat| stat.average_concurrent_requests),
-        rps: stat.map(|stat| stat.request_count),
-        stat_age: stat.and(read),
+        concurrency: stat.map(|stat| stat.concurrency),
+        rps: stat.map(|stat| stat.rps),
+        stat_age: stat.map(|stat| at.since(stat.read)),
         cpu_millicores: usage.map(|(cpu, _, _)| cpu.0),
         memory_bytes: usage.map(|(_, memory, _)| memory.0),
         usage_age: usage.map(|(_, _, age)| age),

@@ -3,6 +3,7 @@
 //! The grammar is that of apimachinery's `resource.Quantity`: an optional sign, a decimal number,
 //! and a suffix that is decimal, binary or an exponent.
 
+use std::ops::Add;
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -47,6 +48,14 @@ impl Quantity {
     )]
     pub fn bytes(self) -> Bytes {
         Bytes(self.0.clamp(0.0, 1.8e19) as u64)
+    }
+}
+
+impl Add for Quantity {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0)
     }
 }
 

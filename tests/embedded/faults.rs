@@ -38,8 +38,7 @@ use rampscope::units::At;
 use crate::eyes::Eyes;
 use crate::eyes::ask;
 
-const VIEWS: [View; 6] =
-    [View::Overview, View::Services, View::Pods, View::Sources, View::Log, View::Help];
+const VIEWS: &[View] = &View::ALL;
 
 fn warm() -> SimSpec {
     let hello = SimService::named("hello")
@@ -167,7 +166,17 @@ async fn the_api_server_goes_away_for_ten_seconds_and_comes_back() {
         assert_told_once(&eyes);
         let hello = eyes.model.scaling.get(&crate::eyes::revision()).unwrap();
         assert_eq!(hello.ready.at(unseen, None), None, "the gap stays");
+
+        // What goes while nobody looks is gone when we look again.
+        sim.faults().api_gone(true);
         drop(users);
+        eyes.look(90.0).await;
+        assert_eq!(pods_there(&sim), BTreeSet::new());
+        assert_eq!(pods_seen(&eyes).len(), 9, "nobody told us");
+        sim.faults().api_gone(false);
+        eyes.look(40.0).await;
+        assert_eq!(pods_seen(&eyes), BTreeSet::new());
+        assert_told_once(&eyes);
     })
     .await;
 }
@@ -322,8 +331,8 @@ async fn names_that_would_move_the_cursor_or_are_wide_do_no_harm() {
             assert_washed(&serde_json::to_value(&stamped.event).unwrap());
         }
         for (view, size) in VIEWS
-            .into_iter()
-            .flat_map(|view| [(60, 16), (80, 24), (120, 40), (200, 60)].map(|size| (view, size)))
+            .iter()
+            .flat_map(|view| [(60, 16), (80, 24), (120, 40), (200, 60)].map(|size| (*view, size)))
         {
             let buffer = drawn(&eyes.model, view, size);
             for cell in &buffer.content {
@@ -393,7 +402,7 @@ async fn five_hundred_pods_are_counted_and_drawn() {
         let overview = lines(&drawn(&eyes.model, View::Overview, (120, 40))).join("\n");
         assert!(overview.contains("500"), "{overview}");
         for view in VIEWS {
-            drawn(&eyes.model, view, (200, 60));
+            drawn(&eyes.model, *view, (200, 60));
         }
     })
     .await;

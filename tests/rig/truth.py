@@ -1,8 +1,14 @@
 #!/usr/bin/env python3
-"""Runs a scenario with rampscope's screen inside the rig, presses `s` at some moments, and compares.
+"""Runs a scenario with rampscope's screen inside the rig, takes snapshots, and compares.
 
     rig exec tests/rig/truth.py --binary target/debug/rampscope --record-py ../shared/rig/record.py \\
-        --out DIR --at '4 9 14' --seconds 30 -- run SCENARIO …
+        --out DIR --at '4 9 14 20:2 21 22:1' --seconds 30 [--gateway 10.244.0.1:80] \\
+        [--also '12 kubectl …'] -- run SCENARIO …
+
+--at       moments at which `s` is pressed, in seconds; `20:2` presses `2` instead, `20:space` and
+           `20:left*8` name what has no letter
+--gateway  puts relay.py before it, which writes an access log of its own
+--also     runs a command at a moment, as one that deletes an autoscaler
 
 Beside it runs the rig's own record; afterwards check_snapshots.py judges. Its exit code is ours.
 """
@@ -11,6 +17,7 @@ import fcntl
 import os
 import pty
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -19,6 +26,7 @@ import threading
 import time
 
 here = os.path.dirname(os.path.abspath(__file__))
+KEYS = {"space": " ", "left": "\x1b[D", "right": "\x1b[C", "enter": "\r", "esc": "\x1b", "tab": "\t"}
 
 
 def drain(fd):
@@ -30,8 +38,15 @@ def drain(fd):
         pass
 
 
-def on_a_terminal(command, keys, out):
-    """Runs it on a terminal of 120 by 40 cells; `keys` are pairs of seconds and a key."""
+def presses(text):
+    """`20` is `s` at 20 s; `20:left*8` is that key eight times."""
+    at, _, key = text.partition(":")
+    key, _, times = (key or "s").partition("*")
+    return float(at), KEYS.get(key, key) * int(times or 1)
+
+
+def on_a_terminal(command, keys):
+    """Runs it on a terminal of 120 by 40 cells; `keys` are pairs of seconds and keys."""
     began = time.monotonic()
     pid, fd = pty.fork()
     if pid == 0:
@@ -55,13 +70,36 @@ def on_a_terminal(command, keys, out):
     sys.exit("rampscope did not end")
 
 
+def relay(gateway, out):
+    """Starts the relay; gives the process and its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen([sys.executable, here + "/relay.py", str(port), gateway, out + "/access"],
+                               stdout=subprocess.PIPE, stderr=open(out + "/relay.err", "w"))
+    process.stdout.readline()
+    return process, f"http://127.0.0.1:{port}"
+
+
+def later(text):
+    at, _, command = text.partition(" ")
+
+    def go():
+        time.sleep(float(at))
+        subprocess.run(command, shell=True)
+
+    threading.Thread(target=go, daemon=True).start()
+
+
 def main():
     args = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     args.add_argument("--binary", required=True)
     args.add_argument("--record-py", required=True, help="record.py of the rig")
     args.add_argument("--out", required=True)
-    args.add_argument("--at", required=True, help="seconds at which s is pressed")
+    args.add_argument("--at", required=True, help="seconds at which s is pressed, or another key")
     args.add_argument("--seconds", type=float, required=True, help="when q is pressed")
+    args.add_argument("--gateway", help="HOST:PORT, to be reached through the relay")
+    args.add_argument("--also", action="append", default=[], help="SECONDS COMMAND")
     args.add_argument("command", nargs="+", help="what rampscope is told")
     args = args.parse_args()
     os.makedirs(args.out, exist_ok=True)
@@ -71,15 +109,33 @@ def main():
     while not os.path.exists(record + ".start"):
         time.sleep(0.1)
     # So that the record knows what was there before.
-    time.sleep(2)
-    keys = [(float(at), "s") for at in args.at.split()] + [(args.seconds, "q")]
-    code = on_a_terminal([os.path.abspath(args.binary), *args.command, "--out", run, "--log", args.out + "/log"], keys, args.out)
-    print(f"rampscope ended with {code}")
+    time.sleep(3)
+    command, known = [os.path.abspath(args.binary), *args.command, "--out", run, "--log", args.out + "/log"], []
+    between = None
+    if args.gateway:
+        between, url = relay(args.gateway, args.out)
+        command += ["--gateway", url]
+        known = ["--access", args.out + "/access"]
+    for one in args.also:
+        later(one)
+    # `q` asks while load runs, and `s` there stops it.
+    keys = [presses(text) for text in args.at.split()] + [(args.seconds, "q"), (args.seconds + 0.5, "s")]
+    print(f"rampscope ended with {on_a_terminal(command, keys)}", flush=True)
     recorder.wait(timeout=60)
-    logs = ["kubectl", "-n", "knative-serving", "logs", "-l", "app=autoscaler", "--tail=-1"]
+    if between:
+        between.terminate()
+        between.wait()
     with open(args.out + "/autoscaler.jsonl", "w") as file:
+        # Those that are gone have said nothing of the end; their lines were kept by `--also`.
+        logs = ["kubectl", "-n", "knative-serving", "logs", "-l", "app=autoscaler", "--tail=-1"]
         subprocess.run(logs, stdout=file, check=True)
-    check = [sys.executable, here + "/check_snapshots.py", run, "--record", record, "--log", args.out + "/autoscaler.jsonl"]
+        for name in sorted(os.listdir(args.out)):
+            if name.endswith(".log"):
+                file.write(open(f"{args.out}/{name}").read())
+    with open(args.out + "/ksvc.json", "w") as file:
+        subprocess.run(["kubectl", "get", "ksvc", "-o", "json"], stdout=file, check=True)
+    check = [sys.executable, "-B", here + "/check_snapshots.py", run, "--record", record, "--log", args.out + "/autoscaler.jsonl",
+             "--ksvc", args.out + "/ksvc.json", *known]
     sys.exit(subprocess.run(check).returncode)
 
 

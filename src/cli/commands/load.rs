@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::CliError;
 use crate::app::settings::Cluster;
 use crate::app::settings::Invocation;
+use crate::app::settings::Settings;
 use crate::cli::args::LoadArgs;
 use crate::cli::settings;
 use crate::cli::settings::Env;
@@ -48,6 +49,7 @@ pub(super) fn invocation(args: LoadArgs, env: Env<'_>) -> Result<Invocation, Cli
         max_rate: args.max_rate,
     }
     .plan()?;
+    let spectrum = args.latency;
     let settings = settings::settings(
         Shared {
             screen: args.screen,
@@ -62,7 +64,7 @@ pub(super) fn invocation(args: LoadArgs, env: Env<'_>) -> Result<Invocation, Cli
         },
         env,
     );
-    Ok(Invocation::Load { settings, plan })
+    Ok(Invocation::Load { settings: Settings { spectrum, ..settings }, plan })
 }
 
 /// The text itself, or after `@` the name of a file.

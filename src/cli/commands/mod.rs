@@ -3,6 +3,7 @@
 
 mod demo;
 mod doctor;
+mod explain;
 mod load;
 mod man;
 mod plan;
@@ -42,6 +43,7 @@ pub(super) fn dispatch(cli: Cli) -> Result<Outcome, CliError> {
         Some(Command::Load(args)) => load::invocation(*args, env)?,
         Some(Command::Replay(args)) => replay::invocation(*args, env)?,
         Some(Command::Whatif(args)) => whatif::invocation(*args, env)?,
+        Some(Command::Explain(args)) => explain::invocation(&args, env)?,
         Some(Command::Sim(args)) => sim::invocation(args),
         Some(Command::Doctor(args)) => doctor::invocation(args),
         Some(Command::Validate(args)) => return validate::validate(&args),
@@ -61,7 +63,10 @@ fn need_terminal(invocation: &Invocation) -> Result<(), CliError> {
         | Invocation::Watch { settings, .. }
         | Invocation::Load { settings, .. }
         | Invocation::Replay { settings, .. } => settings.output,
-        Invocation::Sim { .. } | Invocation::Doctor { .. } | Invocation::WhatIf(_) => {
+        Invocation::Sim { .. }
+        | Invocation::Doctor { .. }
+        | Invocation::Explain { .. }
+        | Invocation::WhatIf(_) => {
             return Ok(());
         }
     };

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::CliError;
 use crate::app::settings::Cluster;
 use crate::app::settings::Invocation;
+use crate::app::settings::Settings;
 use crate::cli::args::LimitArgs;
 use crate::cli::args::OnHangupArg;
 use crate::cli::args::ReplayArgs;
@@ -28,7 +29,8 @@ pub(super) fn invocation(args: ReplayArgs, env: Env<'_>) -> Result<Invocation, C
         },
         env,
     );
-    Ok(Invocation::Replay { settings, run, speed: args.speed })
+    let settings = Settings { spectrum: args.latency, ..settings };
+    Ok(Invocation::Replay { settings, run, speed: args.speed, latency_log: args.latency_log })
 }
 
 /// The run folder that is meant: a path, a name below `runs`, or `last`.

@@ -19,5 +19,5 @@ pub(super) fn invocation(args: WatchArgs, env: Env<'_>) -> Invocation {
         },
         env,
     );
-    Invocation::Watch { settings, service: args.service }
+    Invocation::Watch { settings, service: args.service, waits: args.wait }
 }

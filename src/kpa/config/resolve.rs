@@ -43,6 +43,9 @@ pub struct Setting {
     pub value: Value,
     /// Where it comes from.
     pub origin: Origin,
+    /// The annotation, field or key that says so, as it is spelled there: `maxScale` is the older
+    /// spelling of `max-scale`. Of a default, the key that would set it.
+    pub key: &'static str,
 }
 
 /// A parameter's value, with its unit.
@@ -195,7 +198,7 @@ impl Resolver<'_> {
     fn total_value(&mut self, metric: Metric, cluster: &Cluster) -> f64 {
         let annotation = self
             .annotation("target", "target")
-            .and_then(|text| number(text).filter(|target| LEAST_TARGET <= *target));
+            .and_then(|(text, _)| number(text).filter(|target| LEAST_TARGET <= *target));
         let limit = Some(self.sources.container_concurrency)
             .filter(|limit| metric == Metric::Concurrency && *limit != 0)
             .map(f64::from);
@@ -213,25 +216,32 @@ impl Resolver<'_> {
                 }
             },
         };
-        self.settings.push(Setting { name: "target", value: Value::Number(total), origin });
+        let key = match (origin, metric) {
+            (Origin::Annotation, _) => "target",
+            (Origin::Spec, _) => "containerConcurrency",
+            (_, Metric::Concurrency) => "container-concurrency-target-default",
+            (_, Metric::Rps) => "requests-per-second-target-default",
+        };
+        self.settings.push(Setting { name: "target", value: Value::Number(total), origin, key });
         total
     }
 
     fn target_utilization(&mut self, metric: Metric, cluster: &Cluster) -> f64 {
         let name = ("target-utilization-percentage", "targetUtilizationPercentage");
-        let annotation = self
-            .annotation(name.0, name.1)
-            .and_then(|text| number(text).filter(|percent| (1.0..=100.0).contains(percent)));
-        let (fraction, origin) = match (annotation, metric) {
-            (Some(percent), _) => (percent / 100.0, Origin::Annotation),
-            (None, Metric::Concurrency) => (
-                cluster.concurrency_utilization,
-                self.origin_of("container-concurrency-target-percentage"),
-            ),
-            (None, Metric::Rps) => (RPS_UTILIZATION, Origin::Default),
+        let of_cluster = "container-concurrency-target-percentage";
+        let annotation = self.annotation(name.0, name.1).and_then(|(text, key)| {
+            let percent = number(text).filter(|percent| (1.0..=100.0).contains(percent))?;
+            Some((percent, key))
+        });
+        let (fraction, origin, key) = match (annotation, metric) {
+            (Some((percent, key)), _) => (percent / 100.0, Origin::Annotation, key),
+            (None, Metric::Concurrency) => {
+                (cluster.concurrency_utilization, self.origin_of(of_cluster), of_cluster)
+            }
+            (None, Metric::Rps) => (RPS_UTILIZATION, Origin::Default, name.0),
         };
         let value = Value::Percent(fraction * 100.0);
-        self.settings.push(Setting { name: name.0, value, origin });
+        self.settings.push(Setting { name: name.0, value, origin, key });
         fraction
     }
 
@@ -267,13 +277,14 @@ impl Resolver<'_> {
         let (name, alternate) = ("metric-aggregation-algorithm", "metricAggregationAlgorithm");
         let annotation = self.annotation(name, alternate);
         let (aggregation, value, origin) = match annotation {
-            Some("weighted-exponential" | "weightedExponential") => {
+            Some(("weighted-exponential" | "weightedExponential", _)) => {
                 (Aggregation::WeightedExponential, "weighted-exponential", Origin::Annotation)
             }
-            Some("linear") => (Aggregation::Linear, "linear", Origin::Annotation),
+            Some(("linear", _)) => (Aggregation::Linear, "linear", Origin::Annotation),
             _ => (Aggregation::Linear, "linear", Origin::Default),
         };
-        self.settings.push(Setting { name, value: Value::Name(value), origin });
+        let key = annotation.map_or(name, |(_, key)| key);
+        self.settings.push(Setting { name, value: Value::Name(value), origin, key });
         aggregation
     }
 
@@ -298,17 +309,19 @@ impl Resolver<'_> {
 
     fn pick<T: Copy>(
         &mut self,
-        (name, alternate): (&'static str, &str),
+        (name, alternate): (&'static str, &'static str),
         parse: impl FnOnce(&str) -> Option<T>,
-        (fallback, key): (T, &str),
+        (fallback, key): (T, &'static str),
         value: impl FnOnce(T) -> Value,
     ) -> T {
-        let annotation = self.annotation(name, alternate).and_then(parse);
-        let (picked, origin) = match annotation {
-            Some(picked) => (picked, Origin::Annotation),
-            None => (fallback, self.origin_of(key)),
+        let annotation = self
+            .annotation(name, alternate)
+            .and_then(|(text, spelled)| parse(text).map(|picked| (picked, spelled)));
+        let (picked, origin, key) = match annotation {
+            Some((picked, spelled)) => (picked, Origin::Annotation, spelled),
+            None => (fallback, self.origin_of(key), key),
         };
-        self.settings.push(Setting { name, value: value(picked), origin });
+        self.settings.push(Setting { name, value: value(picked), origin, key });
         picked
     }
 
@@ -319,22 +332,27 @@ impl Resolver<'_> {
         default: T,
         value: impl FnOnce(T) -> Value,
     ) -> T {
-        let annotation = self.annotation(name, name).and_then(parse);
+        let annotation = self.annotation(name, name).and_then(|(text, _)| parse(text));
         let origin = if annotation.is_some() { Origin::Annotation } else { Origin::Default };
         let picked = annotation.unwrap_or(default);
-        self.settings.push(Setting { name, value: value(picked), origin });
+        self.settings.push(Setting { name, value: value(picked), origin, key: name });
         picked
     }
 
     fn key(&mut self, name: &'static str, value: Value) {
         let origin = self.origin_of(name);
-        self.settings.push(Setting { name, value, origin });
+        self.settings.push(Setting { name, value, origin, key: name });
     }
 
-    /// The annotation in the first spelling, else in the second.
-    fn annotation(&self, name: &str, alternate: &str) -> Option<&str> {
-        let annotations = self.sources.annotations;
-        annotations.get(name).or_else(|| annotations.get(alternate)).map(String::as_str)
+    /// The annotation in the first spelling, else in the second, with the spelling that was found.
+    fn annotation(
+        &self,
+        name: &'static str,
+        alternate: &'static str,
+    ) -> Option<(&str, &'static str)> {
+        let found =
+            |key: &'static str| self.sources.annotations.get(key).map(|text| (text.as_str(), key));
+        found(name).or_else(|| found(alternate))
     }
 
     fn origin_of(&self, key: &str) -> Origin {
@@ -342,6 +360,24 @@ impl Resolver<'_> {
             Origin::ConfigMap
         } else {
             Origin::Default
+        }
+    }
+}
+
+// === impl Setting ===
+
+impl Setting {
+    /// Where it comes from, in words: `annotation maxScale, the older spelling`.
+    pub fn origin_words(&self) -> String {
+        match self.origin {
+            Origin::Annotation if self.key != self.name => {
+                format!("annotation {}, the older spelling", self.key)
+            }
+            Origin::Annotation => "annotation".to_owned(),
+            Origin::Spec => self.key.to_owned(),
+            Origin::ConfigMap if self.key != self.name => format!("config-autoscaler {}", self.key),
+            Origin::ConfigMap => "config-autoscaler".to_owned(),
+            Origin::Default => "default".to_owned(),
         }
     }
 }

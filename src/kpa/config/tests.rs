@@ -76,6 +76,22 @@ fn both_spellings_are_read() {
 }
 
 #[test]
+fn where_a_value_comes_from_is_said_as_it_is_spelled_there() {
+    let effective = effective(
+        &[("maxScale", "12"), ("window", "30s")],
+        &[("container-concurrency-target-default", "80"), ("min-scale", "1")],
+        0,
+    );
+    let words =
+        |name: &str| effective.settings.iter().find(|it| it.name == name).unwrap().origin_words();
+    assert_eq!(words("max-scale"), "annotation maxScale, the older spelling");
+    assert_eq!(words("window"), "annotation");
+    assert_eq!(words("target"), "config-autoscaler container-concurrency-target-default");
+    assert_eq!(words("min-scale"), "config-autoscaler");
+    assert_eq!(words("initial-scale"), "default");
+}
+
+#[test]
 fn the_panic_window_is_a_share_of_the_stable_one() {
     for (window, percentage, secs) in
         [("60s", "10", 6), ("6s", "10", 1), ("6s", "1", 1), ("30s", "5", 2), ("1h", "100", 3600)]

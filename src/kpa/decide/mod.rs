@@ -27,7 +27,7 @@ pub struct Observed {
 }
 
 /// What a decider remembers from tick to tick.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Memory {
     panic_since: Option<At>,
     max_panic_pods: u32,

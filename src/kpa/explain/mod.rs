@@ -3,7 +3,17 @@
 //! The sentence comes in pieces with roles, not styles, so that a screen can stress what matters
 //! and a report can join them.
 
+mod steps;
+
 use std::time::Duration;
+
+pub use steps::After;
+pub use steps::Explanation;
+pub use steps::Kind;
+pub use steps::Question;
+pub use steps::Step;
+pub use steps::Subject;
+pub use steps::steps;
 
 use crate::kpa::Config;
 use crate::kpa::Decision;
@@ -276,6 +286,18 @@ impl Sentence {
     fn limit(&mut self, text: &str) {
         self.words(", ");
         self.add(Role::Limit, text);
+    }
+
+    fn limit_alone(&mut self, text: &str) {
+        self.add(Role::Limit, text);
+    }
+
+    fn panic_word(&mut self, text: &str) {
+        self.add(Role::Panic, text);
+    }
+
+    fn unknown(&mut self, text: &str) {
+        self.add(Role::Unknown, text);
     }
 }
 

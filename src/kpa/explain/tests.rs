@@ -198,3 +198,130 @@ fn numbers_have_the_digits_that_one_reads() {
     assert_eq!(ratio(199, 100), "1.9×", "not the threshold yet");
     assert_eq!(ratio(11, 10), "1.1×");
 }
+
+fn tick(config: &Config, observed: (f64, f64), ready: u32) -> crate::kpa::Decision {
+    let mut memory = crate::kpa::Memory::new(config, 0, crate::units::At::ZERO);
+    let (stable, panic) = observed;
+    let observed = Some(crate::kpa::Observed { stable, panic });
+    let inputs = crate::kpa::Inputs { ready, observed };
+    crate::kpa::decide(config, &mut memory, &inputs, crate::units::At::from_secs(100))
+}
+
+fn explained(config: &Config, observed: (f64, f64), ready: u32) -> Explanation {
+    steps(&Subject { config, decision: &tick(config, observed, ready), outcome: None })
+}
+
+/// The question of Knative's tutorial 004: 50 and 200 concurrent, target 10, at most 10.
+#[test]
+fn fifty_concurrent_at_a_target_of_ten_are_eight_pods_and_not_five() {
+    let config = Config { max_scale: Some(10), ..cc10() };
+    let fifty = explained(&config, (50.0, 50.0), 8);
+    assert_eq!(
+        plain(&fifty.headline),
+        "50 concurrent, target 10 × 0.7 = 7: 50 / 7 = 7.14, 8 pods (not 5: the target is utilised \
+         to 70 %)"
+    );
+    assert_eq!((fifty.bound_by, fifty.pods), (Some(Kind::Stable), Some(8)));
+    assert!(
+        plain(&fifty.otherwise).starts_with(
+            "5 with target 14.3 or target-utilization-percentage 100; 9 above 56 concurrent, 7 at \
+             49 or less; panic above"
+        ),
+        "{}",
+        plain(&fifty.otherwise)
+    );
+    let more = explained(&config, (200.0, 200.0), 10);
+    assert_eq!(
+        plain(&more.headline),
+        "200 concurrent, target 10 × 0.7 = 7: 200 / 7 = 28.6, 29 wanted, cut to 10 by max-scale"
+    );
+    assert_eq!((more.bound_by, more.pods), (Some(Kind::Bounds), Some(10)));
+    assert_eq!(plain(&more.otherwise), "with max-scale 29 or more it would be 29");
+}
+
+#[test]
+fn the_step_that_bound_the_result_is_named() {
+    use std::time::Duration as D;
+    let slow = Config { max_scale_up_rate: 2.0, ..cc10() };
+    let floor = Config { activation_scale: 5, ..cc10() };
+    let least = Config { min_scale: 3, ..cc10() };
+    let delayed = Config { scale_down_delay: D::from_secs(30), ..cc10() };
+    for (config, observed, ready, binds, pods) in [
+        (&cc10(), (33.0, 33.0), 5, Kind::Stable, 5),
+        (&cc10(), (10.0, 58.4), 1, Kind::Panic, 9),
+        (&slow, (10.0, 58.4), 1, Kind::Rates, 2),
+        (&cc10(), (3.0, 3.0), 10, Kind::Rates, 5),
+        (&floor, (3.0, 3.0), 1, Kind::Activation, 5),
+        (&least, (3.0, 3.0), 3, Kind::Bounds, 3),
+        (&delayed, (33.0, 33.0), 5, Kind::Stable, 5),
+    ] {
+        let explained = explained(config, observed, ready);
+        assert_eq!((explained.bound_by, explained.pods), (Some(binds), Some(pods)), "{observed:?}");
+        let marked: Vec<Kind> =
+            explained.steps.iter().filter(|step| step.binds).map(|step| step.kind).collect();
+        assert_eq!(marked, [binds], "{observed:?}");
+        let order: Vec<Kind> = explained.steps.iter().map(|step| step.kind).collect();
+        assert!(order.is_sorted(), "in the order in which Knative computes: {order:?}");
+    }
+}
+
+#[test]
+fn what_holds_pods_is_the_step_that_held_them() {
+    let config = Config { scale_down_delay: Duration::from_secs(30), ..cc10() };
+    let mut memory = crate::kpa::Memory::new(&config, 0, crate::units::At::ZERO);
+    let mut decided = |secs, load: f64, ready| {
+        let observed = Some(crate::kpa::Observed { stable: load, panic: load });
+        let inputs = crate::kpa::Inputs { ready, observed };
+        let now = crate::units::At::from_secs(secs);
+        let decision = crate::kpa::decide(&config, &mut memory, &inputs, now);
+        steps(&Subject { config: &config, decision: &decision, outcome: None })
+    };
+    assert_eq!(decided(2, 30.0, 3).bound_by, Some(Kind::Stable));
+    assert_eq!(decided(4, 14.0, 3).bound_by, Some(Kind::Delay));
+    assert_eq!(decided(50, 60.0, 1).bound_by, Some(Kind::Panic));
+    let held = decided(52, 20.0, 9);
+    assert_eq!(held.bound_by, Some(Kind::Held));
+    assert_eq!(
+        plain(&held.headline),
+        "20 concurrent, target 10 × 0.7 = 7: 20 / 7 = 2.86, 3 wanted, kept at 9 since panic lets \
+         no pod go"
+    );
+    let (question, answer) = &held.outlook[0];
+    assert_eq!(*question, Question::PanicEnds);
+    assert!(plain(answer).starts_with("in 58 s at the earliest"), "{}", plain(answer));
+}
+
+#[test]
+fn the_way_to_zero_says_what_it_waits_for() {
+    use crate::kpa::Mode;
+    use crate::kpa::reconcile::Gate;
+    let config = cc10();
+    let decision = tick(&config, (0.0, 0.0), 1);
+    let at = |gate, want| {
+        let outcome = Some(After { want, gate, mode: Mode::Proxy });
+        steps(&Subject { config: &config, decision: &decision, outcome })
+    };
+    let waits = at(Gate::Wait(Duration::from_secs(28)), Some(0));
+    assert_eq!(waits.bound_by, Some(Kind::ToZero));
+    let answer = |explained: &Explanation, question| {
+        let found = explained.outlook.iter().find(|(asked, _)| *asked == question);
+        plain(&found.unwrap().1)
+    };
+    assert_eq!(answer(&waits, Question::WaitsFor), "28 s of grace before the last pod goes");
+    let sleeps = at(Gate::Sleep(Duration::from_secs(10)), Some(1));
+    assert_eq!((sleeps.bound_by, sleeps.pods), (Some(Kind::ToZero), Some(1)));
+    let goes = at(Gate::FastPath(Duration::from_secs(103)), Some(0));
+    assert_eq!((goes.bound_by, goes.pods), (Some(Kind::Stable), Some(0)));
+    assert_eq!(answer(&goes, Question::ToZero), "now");
+}
+
+#[test]
+fn a_tick_without_data_says_so() {
+    let config = cc10();
+    let mut memory = crate::kpa::Memory::new(&config, 0, crate::units::At::ZERO);
+    let inputs = crate::kpa::Inputs { ready: 0, observed: None };
+    let decision = crate::kpa::decide(&config, &mut memory, &inputs, crate::units::At::ZERO);
+    let explained = steps(&Subject { config: &config, decision: &decision, outcome: None });
+    assert!(plain(&explained.headline).starts_with("no data"), "{}", plain(&explained.headline));
+    assert_eq!((explained.steps.len(), explained.bound_by), (0, None));
+}

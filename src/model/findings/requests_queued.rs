@@ -41,7 +41,7 @@ impl Finding for RequestsQueued {
             let Some(stat) = stat.filter(|_| life.state() == PodState::Ready) else { continue };
             n_heard += 1;
             // Its count holds what waits too.
-            let beyond = stat.average_concurrent_requests - limit;
+            let beyond = stat.concurrency - limit;
             if 0.0 < beyond {
                 waiting += beyond;
                 n_full += 1;

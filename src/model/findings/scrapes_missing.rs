@@ -13,6 +13,8 @@ use crate::model::cluster::PodState;
 const SOURCE: &str = "queue-proxies";
 /// A queue-proxy that has just come need not have spoken.
 const SILENT: Duration = Duration::from_secs(5);
+/// What one says counts for three seconds; one that says nothing now and so long ago is silent.
+const LATE: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub(super) struct ScrapesMissing;
@@ -45,8 +47,8 @@ impl Finding for ScrapesMissing {
                 continue;
             }
             n_ready += 1;
-            let heard = life.queue_proxy.as_ref().filter(|it| it.stat.is_some());
-            n_silent += u32::from(heard.is_none_or(|it| SILENT <= now.since(it.read)));
+            let heard = |at| life.stat_at(at).is_some();
+            n_silent += u32::from(!heard(now) && !heard(now.saturating_sub(LATE)));
         }
         if n_silent == 0 {
             return Verdict::Fine;

@@ -135,7 +135,7 @@ impl<B: Backstage + 'static> ApiServer<B> {
         let faulty = self.faults.now();
         let verb = verb(request.method(), &place, &query)?;
         let qualified = place.qualified();
-        if faulty.forbidden.contains(&qualified) {
+        if faulty.forbids(verb, &qualified) {
             return Err(Status::Forbidden { resource: qualified, verb: verb.to_owned() });
         }
         if let Some(name) = place.name.as_deref()

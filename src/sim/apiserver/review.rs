@@ -34,7 +34,9 @@ pub(crate) fn access(faulty: &Faulty, body: &[u8]) -> Result<Response<LocalBody>
     if !review.is_object() {
         return Err(Status::BadRequest("the object is not a JSON object".to_owned()));
     }
-    let is_forbidden = faulty.forbidden.contains(&asked(&review["spec"]["resourceAttributes"]));
+    let attributes = &review["spec"]["resourceAttributes"];
+    let verb = attributes["verb"].as_str().unwrap_or_default();
+    let is_forbidden = faulty.forbids(verb, &asked(attributes));
     review["status"] = if is_forbidden {
         json!({ "allowed": false, "reason": "forbidden on demand" })
     } else {

@@ -19,7 +19,9 @@ use crate::event::command::Command;
 use crate::event::command::LoadCommand;
 use crate::event::command::ReplayCommand;
 use crate::event::run::Executor;
+use crate::event::run::Mode;
 use crate::model::Model;
+use crate::model::shadow::Tick;
 use crate::units::At;
 
 use crate::tui::action::Action;
@@ -251,8 +253,18 @@ impl Ui {
         if let Some(service) = &self.service {
             return model.cluster.revisions_of(service).into_iter().next();
         }
-        // Without services in sight, whatever the autoscaler speaks of.
-        model.main_revision().or_else(|| model.scaling.iter().next().map(|(name, _)| name.clone()))
+        // Without services in sight, whatever the autoscaler speaks of; but never of another service
+        // than the one that was named.
+        let began = model.run.began.as_ref();
+        let named = began.and_then(|it| Some((it.namespace.as_deref()?, it.service.as_deref()?)));
+        let is_meant = |revision: &Name| {
+            named.is_none_or(|(namespace, service)| {
+                let rest = revision.name.strip_prefix(service);
+                revision.namespace == namespace && rest.is_some_and(|rest| rest.starts_with('-'))
+            })
+        };
+        let spoken_of = || model.scaling.iter().map(|(name, _)| name).find(|it| is_meant(it));
+        model.main_revision().or_else(|| spoken_of().cloned())
     }
 
     /// The revisions of the service that is looked at.
@@ -350,6 +362,8 @@ impl Ui {
             | Action::Next
             | Action::Pause => return self.load(action, model),
             Action::Freeze => self.freeze(),
+            Action::CursorLeft if self.view == View::Why => self.step_tick(false, model),
+            Action::CursorRight if self.view == View::Why => self.step_tick(true, model),
             Action::CursorLeft => self.move_cursor(false),
             Action::CursorRight => self.move_cursor(true),
             Action::ToStart => self.go_to_start(),
@@ -369,7 +383,8 @@ impl Ui {
             Action::Palette => self.prompt = Some(Prompt::Palette(String::new(), 0)),
             Action::Show(view) => self.show(view),
             Action::Suspend => return Some(Command::Suspend),
-            Action::Quit if !self.session.is_replay && is_loading(model) => {
+            // The quick load has nothing to put back, and its report is what one waits for.
+            Action::Quit if !self.session.is_replay && is_loading(model) && !is_quick(model) => {
                 self.prompt = Some(Prompt::Quit);
             }
             Action::Quit | Action::Interrupt => return Some(Command::Quit),
@@ -415,20 +430,37 @@ impl Ui {
         };
     }
 
-    fn go_to_start(&mut self) {
-        if self.view.is_list() && self.view != View::Pods {
-            self.selected = 0;
+    /// From tick to tick of the autoscaler; past the newest one the cursor goes away.
+    fn step_tick(&mut self, is_forward: bool, model: &Model) {
+        let revision = self.revision(model);
+        let scaling = revision.and_then(|revision| model.scaling.get(&revision));
+        let Some(shadow) = scaling.and_then(|scaling| scaling.shadow.as_deref()) else { return };
+        let Some(shown) = shadow.tick_at(self.moment()).map(Tick::at) else { return };
+        self.selected = 0;
+        if is_forward {
+            let next = shadow.tick_after(shown).map(Tick::at);
+            let is_newest = next.is_none_or(|next| shadow.tick_after(next).is_none());
+            self.cursor = next.filter(|_| !is_newest);
         } else {
+            let before = shadow.ticks().rev().map(Tick::at).find(|at| *at < shown);
+            self.cursor = Some(before.unwrap_or(shown));
+        }
+    }
+
+    fn go_to_start(&mut self) {
+        if self.view.has_time() {
             self.cursor = Some(At::ZERO);
+        } else {
+            self.selected = 0;
         }
     }
 
     fn go_to_now(&mut self) {
-        if self.view.is_list() && self.view != View::Pods {
-            self.selected = 100_000;
-        } else {
+        if self.view.has_time() {
             self.cursor = None;
             self.frozen = None;
+        } else {
+            self.selected = 100_000;
         }
     }
 
@@ -476,6 +508,11 @@ impl Ui {
             self.revision = Some(next.clone());
         }
     }
+}
+
+/// Whether it is load alone, as `rampscope load` sends it.
+fn is_quick(model: &Model) -> bool {
+    model.run.began.as_ref().is_some_and(|began| began.mode == Mode::Load)
 }
 
 /// Whether leaving would stop a load. One that is at zero and has no answer to wait for is none.

@@ -170,6 +170,11 @@ fn leaving_asks_while_load_runs() {
     assert_eq!(press(&mut ui(), "ql", &running), Some(Command::Detach));
     assert_eq!(press(&mut ui(), "q\x1b", &running), None);
     assert_eq!(press(&mut ui(), "q", &Model::default()), Some(Command::Quit));
+    let mut quick = running.clone();
+    if let Some(began) = &mut quick.run.began {
+        began.mode = Mode::Load;
+    }
+    assert_eq!(press(&mut ui(), "q", &quick), Some(Command::Quit), "the report is what one wants");
     let stop = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
     let mut ui = ui();
     press(&mut ui, "=12", &running);

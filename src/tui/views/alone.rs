@@ -34,8 +34,19 @@ fn recent(scene: &Scene<'_>) -> Option<Totals> {
     if !scene.moment.is_present || is_over { None } else { traffic.window(RECENT) }
 }
 
-/// `errors: connect refused 123 /s`, or that there are none.
+/// What makes our own numbers doubtful, then `errors: connect refused 123 /s`, or that there are
+/// none.
 pub fn sentence<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
+    let limited = scene.moment.load.limited.as_ref();
+    let mut spans: Vec<_> = limited
+        .map(|cause| theme.strong(Role::Warn, format!("limited by us: {cause} · ")))
+        .into_iter()
+        .collect();
+    spans.extend(failures(theme, scene));
+    spans
+}
+
+fn failures<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
     let Some(recent) = recent(scene) else {
         return vec![theme.span(Role::Dim, "errors: not known at this moment")];
     };

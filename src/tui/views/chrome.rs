@@ -8,6 +8,7 @@ use crate::event::source::State;
 use crate::model::Model;
 use crate::model::run::MarkKind;
 use crate::tui::action::View;
+use crate::tui::keymap::Hint;
 use crate::tui::moment;
 use crate::tui::text;
 use crate::tui::theme::Role;
@@ -34,7 +35,7 @@ pub fn header(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let stage = match area.width {
         ..80 => Vec::new(),
         80..100 => short_stage(theme, scene),
-        _ => stage(theme, scene),
+        _ => stage(theme, scene, area.width),
     };
     let stage_width: usize = stage.iter().map(|span| text::width(&span.content)).sum();
     let stage_width = u16::try_from(stage_width).unwrap_or(0);
@@ -66,6 +67,9 @@ fn title<'a>(theme: &Theme, scene: &Scene<'a>, width: u16) -> Vec<Span<'a>> {
     if 1 < revisions.len() {
         let position = revisions.iter().position(|it| it == revision).map_or(0, |idx| idx + 1);
         spans.push(theme.span(Role::Accent, format!(" {position}/{}", revisions.len())));
+        if width < 100 {
+            return spans;
+        }
     }
     let context = began.and_then(|began| began.context.clone());
     let place = match context {
@@ -77,7 +81,7 @@ fn title<'a>(theme: &Theme, scene: &Scene<'a>, width: u16) -> Vec<Span<'a>> {
 }
 
 /// `stage 3/6 burst ━━━━━━━──── 12/20 s`.
-fn stage<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
+fn stage<'a>(theme: &Theme, scene: &Scene<'_>, width: u16) -> Vec<Span<'a>> {
     const BAR: u32 = 10;
     let run = &scene.model.run;
     let (Some(began), Some(stage)) = (&run.began, &run.stage) else { return Vec::new() };
@@ -96,6 +100,7 @@ fn stage<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
     }
     let lasts = usize::try_from(stage.index).ok().and_then(|idx| began.stages.get(idx));
     let elapsed = moment::in_stage(scene.model, scene.ui.now()).unwrap_or_default();
+    let held = held(theme, scene, width);
     let mut spans = vec![
         theme.span(Role::Dim, format!("stage {}/{n_stages} ", stage.index + 1)),
         theme.strong(Role::Text, text::head(&stage.name, 14)),
@@ -106,14 +111,17 @@ fn stage<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
         let n_done = (share.clamp(0.0, 1.0) * f64::from(BAR)).round() as usize;
         let n_left = 10usize.saturating_sub(n_done);
         let secs = planned.lasts.as_secs();
-        spans.push(theme.span(Role::Accent, format!(" {}", "━".repeat(n_done))));
-        spans.push(theme.span(Role::Border, "─".repeat(n_left)));
+        // Who holds the plan matters more than how far it has come.
+        if held.is_empty() || 130 <= width {
+            spans.push(theme.span(Role::Accent, format!(" {}", "━".repeat(n_done))));
+            spans.push(theme.span(Role::Border, "─".repeat(n_left)));
+        }
         let digits = secs.to_string().len();
         spans.push(
             theme.span(Role::Text, format!(" {:>digits$}/{secs} s", elapsed.as_secs().min(secs))),
         );
     }
-    spans.extend(held(theme, scene));
+    spans.extend(held);
     spans
 }
 
@@ -124,13 +132,17 @@ fn short_stage<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
     if run.ended.is_some() || scene.ui.now() < stage.at {
         return Vec::new();
     }
-    let mut spans = vec![theme.strong(Role::Text, text::head(&stage.name, 8))];
+    let held = held(theme, scene, 80);
+    let mut spans = Vec::new();
+    // Who holds the load matters more than the stage that it was taken from.
+    if held.is_empty() {
+        spans.push(theme.strong(Role::Text, format!("{} ", text::head(&stage.name, 8))));
+    }
     if let Some(target) = scene.moment.load.target {
         let unit = if moment::is_closed(scene.model) { " users" } else { "/s" };
-        spans.push(theme.span(Role::Text, format!(" {}{unit}", text::rate(target))));
+        spans.push(theme.span(Role::Text, format!("{}{unit}", text::rate(target))));
     }
-    let held = held(theme, scene);
-    if held.is_some() {
+    if !held.is_empty() {
         spans.extend(held);
         return spans;
     }
@@ -144,17 +156,22 @@ fn short_stage<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
     spans
 }
 
-/// That the plan does not go on by itself, and who keeps it.
-fn held<'a>(theme: &Theme, scene: &Scene<'_>) -> Option<Span<'a>> {
+/// That the plan does not go on by itself, who keeps it, and the key that lets it go.
+fn held<'a>(theme: &Theme, scene: &Scene<'_>, width: u16) -> Vec<Span<'a>> {
     let load = &scene.moment.load;
-    let word = match panels::held(scene) {
-        _ if load.is_paused => " PAUSED",
-        Some(By::Safety) => " HELD FOR SAFETY",
-        Some(By::Plan) => " HELD",
-        Some(By::You) => " BY HAND",
-        None => return None,
+    let (word, key) = match panels::held(scene) {
+        _ if load.is_paused => (" PAUSED", "p"),
+        Some(By::Safety) => (" HELD FOR SAFETY", "h"),
+        Some(By::Plan) => (" HELD", "h"),
+        Some(By::You) => (" BY HAND", "h"),
+        None => return Vec::new(),
     };
-    Some(theme.strong(Role::Warn, word))
+    let plan = match width {
+        ..100 => format!(" · {key}: go on"),
+        100..130 => format!(" · {key}: plan goes on"),
+        _ => format!(" · the plan waits, {key}: it goes on"),
+    };
+    vec![theme.strong(Role::Warn, word), theme.span(Role::Text, plan)]
 }
 
 fn status<'a>(theme: &Theme, scene: &Scene<'_>, width: u16) -> Vec<Span<'a>> {
@@ -220,10 +237,15 @@ pub fn footer(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         room.width = room.width.saturating_sub(used + 2);
     }
     let has_load = moment::has_load(scene.model);
-    let hints = scene.ui.keymap().hints(scene.ui.view(), has_load, scene.ui.session().is_replay);
+    let mut hints =
+        scene.ui.keymap().hints(scene.ui.view(), has_load, scene.ui.session().is_replay);
+    // What gives the plan back comes first while it waits.
+    if has_load && panels::held(scene).is_some() {
+        hints.retain(|hint| hint.keys != "h");
+        hints.insert(0, Hint { keys: "h", word: "plan goes on" });
+    }
     // Help and quit are always offered; of the others as many as fit.
-    let width =
-        |hint: &crate::tui::keymap::Hint| text::width(hint.keys) + text::width(hint.word) + 3;
+    let width = |hint: &Hint| text::width(hint.keys) + text::width(hint.word) + 3;
     let n_last = 2;
     let (first, last) = hints.split_at(hints.len() - n_last);
     let mut left = usize::from(room.width).saturating_sub(last.iter().map(width).sum());

@@ -30,16 +30,30 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     // What somebody set comes first.
     shown.extend(defaults);
     for (row, setting) in (0..).zip(shown) {
-        let (role, origin) = match setting.origin {
-            Origin::Default => (Role::Dim, "default"),
-            Origin::Annotation | Origin::Spec => (Role::Accent, "revision"),
-            Origin::ConfigMap => (Role::Load, "cluster"),
-        };
+        let (role, origin) = (role(setting.origin), place(setting.origin));
         let name = text::left(setting.name, 29);
         canvas.line(inside, row, [theme.span(Role::Dim, name)]);
         let place = Rect { x: inside.x + 30, width: inside.width.saturating_sub(30), ..inside };
         let value = text::left(&setting.value.to_string(), 11);
         let spans = [theme.strong(Role::Text, value), theme.span(role, format!(" {origin}"))];
         canvas.line(place, row, spans);
+    }
+}
+
+/// The ink of an origin: what somebody set stands out.
+pub const fn role(origin: Origin) -> Role {
+    match origin {
+        Origin::Default => Role::Dim,
+        Origin::Annotation | Origin::Spec => Role::Accent,
+        Origin::ConfigMap => Role::Load,
+    }
+}
+
+/// Where a value stands, in a word.
+const fn place(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Default => "default",
+        Origin::Annotation | Origin::Spec => "revision",
+        Origin::ConfigMap => "cluster",
     }
 }

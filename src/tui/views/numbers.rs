@@ -50,7 +50,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let n_sentence = area.height.saturating_sub(n_rows + 1).min(4);
     if 0 < n_sentence {
         let place = Rect { y: area.y + 1, height: n_sentence, ..area };
-        canvas.wrap(place, why::sentence(theme, scene));
+        canvas.sentence(place, why::sentence(theme, scene));
     }
     for (row, spans) in (1 + n_sentence..).zip(rows) {
         canvas.line(area, row, spans);

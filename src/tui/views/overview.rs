@@ -8,6 +8,7 @@ use crate::tui::text;
 use crate::tui::theme::Role;
 use crate::tui::ui::Pane;
 use crate::tui::widgets::canvas::Canvas;
+use crate::tui::widgets::canvas::rows_of;
 
 use super::Scene;
 use super::alone;
@@ -16,6 +17,7 @@ use super::lanes;
 use super::log;
 use super::panels;
 use super::pods;
+use super::split;
 use super::start;
 use super::why;
 
@@ -27,7 +29,14 @@ const DECISION: u16 = 54;
 /// Draws what fits: panels or lines, the sentence, lanes, table and events.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let is_alone = alone::is_alone(scene);
-    let is_full = 100 <= area.width && 28 <= area.height;
+    let parts = split::parts(scene);
+    let n_parts = split::n_rows(&parts).min(area.height / 6);
+    if 0 < n_parts {
+        let lines = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+        split::draw(canvas, Rect { height: n_parts, ..lines }, scene, &parts);
+    }
+    let area = Rect { y: area.y + n_parts, height: area.height - n_parts, ..area };
+    let is_full = 100 <= area.width && 26 <= area.height;
     let top = if is_full {
         let third = area.width / 3;
         let place = |x, width| Rect { x: area.x + x, width, height: PANELS, ..area };
@@ -51,8 +60,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         panels::lines(canvas, margin, scene);
         rows
     };
-    // The longest sentence needs two rows up to here; its place never changes with its length.
-    let n_rows = if !is_alone && area.width < 150 && 20 <= area.height { 2 } else { 1 };
+    let n_rows = if is_alone { 1 } else { sentence_rows(canvas.theme, area, scene) };
     let sentence = Rect {
         x: area.x + 1,
         y: area.y + top,
@@ -60,20 +68,21 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         height: n_rows,
     };
     if is_alone {
-        canvas.wrap(sentence, alone::sentence(canvas.theme, scene));
+        canvas.sentence(sentence, alone::sentence(canvas.theme, scene));
     } else {
-        canvas.wrap(sentence, why::sentence(canvas.theme, scene));
+        canvas.sentence(sentence, why::sentence(canvas.theme, scene));
     }
     let top = top + n_rows;
     let rest = Rect { y: area.y + top, height: area.height.saturating_sub(top), ..area };
-    if !start::has_data(scene.model) {
+    if !start::has_data(scene.model) || start::awaited(scene).is_some() {
         start::draw(canvas, rest, scene);
         return;
     }
     // Lanes first: a table without its context says little.
     let wanted = match rest.height {
         ..14 => 0,
-        14..18 => 5,
+        14..16 => 4,
+        16..18 => 5,
         18..30 => 6,
         30..40 => 8,
         _ => 12,
@@ -90,6 +99,23 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     if 0 < wanted {
         panes(canvas, Rect { y: chart.bottom(), height: wanted, ..rest }, scene);
     }
+}
+
+/// The longest sentence made of numbers needs two rows, and they stay where it is short: nothing
+/// below moves because a number got longer. What says why nothing is known, and how to mend it,
+/// stands for long, and gets what it needs.
+fn sentence_rows(theme: &crate::tui::Theme, area: Rect, scene: &Scene<'_>) -> u16 {
+    if area.height < 20 {
+        return 1;
+    }
+    let scaler = &scene.moment.scaler;
+    let is_read = scaler.panic_average.is_some() || scaler.stable_average.is_some();
+    if is_read || area.height < 26 {
+        return 2;
+    }
+    let said: String =
+        why::sentence(theme, scene).iter().map(|span| span.content.to_string()).collect();
+    rows_of(&said, area.width.saturating_sub(2)).clamp(2, 4)
 }
 
 fn panes(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {

@@ -7,8 +7,7 @@ use ratatui::text::Span;
 use crate::event::run::By;
 use crate::event::run::Control;
 use crate::event::scaler::Origin;
-use crate::model::cluster::PodLife;
-use crate::model::cluster::PodState;
+use crate::model::cluster::PodStat;
 use crate::tui::moment;
 use crate::tui::moment::Panic;
 use crate::tui::text;
@@ -226,21 +225,18 @@ fn seen(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let inside = canvas.frame(area, vec![theme.strong(Role::Load, "TRAFFIC")]);
     let a_second = if inside.width < 36 { "" } else { " /s" };
     let revision = scene.moment.revision.as_ref();
-    let stats: Vec<_> = revision
+    let at = scene.moment.at;
+    let stats: Vec<PodStat> = revision
         .map(|revision| {
-            let pods = scene.model.cluster.pods_of(revision);
-            pods.filter(|life| exists(life))
-                .filter_map(|life| life.stat_at(scene.moment.at))
-                .collect()
+            let pods = scene.model.cluster.pods_at(revision, at);
+            pods.into_iter().filter_map(|life| life.stat_at(at)).collect()
         })
         .unwrap_or_default();
-    let is_known = !stats.is_empty() && scene.moment.is_present;
-    let sum = |of: fn(&crate::event::scaler::Stat) -> f64| {
-        is_known.then(|| stats.iter().map(of).sum::<f64>())
-    };
-    let rps = sum(|stat| stat.request_count);
-    let proxied = sum(|stat| stat.proxied_request_count);
-    let concurrency = sum(|stat| stat.average_concurrent_requests);
+    let is_known = !stats.is_empty();
+    let sum = |of: fn(&PodStat) -> f64| is_known.then(|| stats.iter().map(of).sum::<f64>());
+    let rps = sum(|stat| stat.rps);
+    let proxied = sum(|stat| stat.proxied_rps);
+    let concurrency = sum(|stat| stat.concurrency);
     let scaler = &scene.moment.scaler;
     let number = |value: Option<f64>| (text::or_unknown(value, text::number), 5);
     row(
@@ -281,10 +277,6 @@ fn pods_now(scene: &Scene<'_>) -> String {
         ready + pods.starting.unwrap_or_default() + pods.terminating.unwrap_or_default()
     });
     text::or_unknown(all, text::count)
-}
-
-fn exists(life: &PodLife) -> bool {
-    life.gone.is_none() && life.state() != PodState::Finished
 }
 
 /// Whether there are enough pods, and whether more are coming.

@@ -9,7 +9,6 @@ use crate::model::startup::Startup;
 use crate::model::startup::Step;
 use crate::series::Cells;
 use crate::tui::Moment;
-use crate::tui::moment::pod_state_at;
 use crate::tui::text;
 use crate::tui::theme::Charset;
 use crate::tui::theme::Role;
@@ -44,23 +43,14 @@ const COLUMNS: [Column; 9] = [
 pub fn shown<'a>(model: &'a Model, moment: &Moment) -> Vec<(&'a PodLife, PodState)> {
     let Some(revision) = &moment.revision else { return Vec::new() };
     let at = moment.at;
-    let is_ours = |life: &PodLife| {
-        life.pod.revision.as_deref() == Some(revision.name.as_str())
-            && life.pod.id.namespace == revision.namespace
-    };
     let state = |life: &PodLife| {
-        let then = pod_state_at(life, at)?;
+        let then = life.state_at(at)?;
         let state = if moment.is_present { life.state() } else { then };
         (state != PodState::Finished).then_some(state)
     };
-    let cluster = &model.cluster;
-    let mut pods: Vec<_> = cluster
-        .gone
-        .iter()
-        .chain(cluster.pods.values())
-        .filter(|life| is_ours(life))
-        .filter_map(|life| Some((life, state(life)?)))
-        .collect();
+    let lives = model.cluster.pods_at(revision, at);
+    let mut pods: Vec<_> =
+        lives.into_iter().filter_map(|life| Some((life, state(life)?))).collect();
     // What serves and what will serve first; what leaves last.
     pods.sort_by_key(|(life, state)| {
         let order = match state {
@@ -95,9 +85,8 @@ pub fn table(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         .take(usize::from(area.height))
         .map(|(life, state)| {
             let created = life.pod.age(at, anchor);
-            let is_present = scene.moment.is_present;
-            let stat = life.stat_at(at).filter(|_| is_present);
-            let usage = life.usage_at(at, anchor).filter(|_| is_present);
+            let stat = life.stat_at(at);
+            let usage = life.usage_at(at, anchor);
             let took = start_of(life);
             let number = |value: Option<f64>| {
                 let role = if value.is_some() { Role::Text } else { Role::Dim };
@@ -107,8 +96,8 @@ pub fn table(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
                 (Role::Text, text::pod(&life.pod.id.name)),
                 state_word(life, state),
                 (Role::Dim, created.map_or_else(unknown, text::age)),
-                number(stat.map(|stat| stat.average_concurrent_requests)),
-                number(stat.map(|stat| stat.request_count)),
+                number(stat.map(|stat| stat.concurrency)),
+                number(stat.map(|stat| stat.rps)),
                 (Role::Text, usage.map_or_else(unknown, |(cpu, _, _)| cpu.to_string())),
                 (Role::Text, usage.map_or_else(unknown, |(_, memory, _)| memory.to_string())),
                 (Role::Dim, took.map_or_else(unknown, text::seconds)),
@@ -171,7 +160,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         let line = Rect { y, height: 1, ..area };
         asked_line(canvas, Rect { y, height: 1, ..chart }, (life, scene), cells);
         life_line(canvas, Rect { y, height: 1, ..chart }, (life, scene.ui.now()), cells);
-        let state = pod_state_at(life, scene.moment.at);
+        let state = life.state_at(scene.moment.at);
         let name = text::left(&text::pod(&life.pod.id.name), 7);
         let (role, word) = state.map_or((Role::Dim, "gone".to_owned()), |it| state_word(life, it));
         let spans = [
@@ -234,8 +223,7 @@ fn in_window<'a>(scene: &Scene<'a>) -> Vec<&'a PodLife> {
         .iter()
         .chain(cluster.pods.values())
         .filter(|life| {
-            life.pod.revision.as_deref() == Some(revision.name.as_str())
-                && life.pod.id.namespace == revision.namespace
+            life.is_of(revision)
                 && life.first_seen <= scene.ui.now()
                 && life.gone.is_none_or(|gone| window.from < gone)
         })
@@ -266,10 +254,10 @@ fn life_line(canvas: &mut Canvas<'_>, area: Rect, (life, now): (&PodLife, At), c
     for column in 0..cells.n {
         let at = cells.edge(column);
         // A short life still is one cell.
-        let state = pod_state_at(life, at).or_else(|| {
+        let state = life.state_at(at).or_else(|| {
             let next = cells.edge(column + 1);
             (at < life.first_seen && life.first_seen < next)
-                .then(|| pod_state_at(life, life.first_seen))
+                .then(|| life.state_at(life.first_seen))
                 .flatten()
         });
         let Some(state) = state.filter(|_| at <= now) else { continue };
@@ -290,7 +278,7 @@ fn numbers(canvas: &mut Canvas<'_>, area: Rect, life: &PodLife, scene: &Scene<'_
     let theme = canvas.theme;
     let anchor = scene.model.run.anchor();
     let unknown = || text::UNKNOWN.to_owned();
-    let usage = life.usage_at(scene.moment.at, anchor).filter(|_| scene.moment.is_present);
+    let usage = life.usage_at(scene.moment.at, anchor);
     let start = start_of(life).map_or_else(unknown, text::seconds);
     let cpu = usage.map_or_else(unknown, |(cpu, _, _)| cpu.to_string());
     let memory = usage.map_or_else(unknown, |(_, memory, _)| memory.to_string());

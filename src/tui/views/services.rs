@@ -30,6 +30,16 @@ const COLUMNS: [Column; 7] = [
     column("TRAFFIC", 24, false),
 ];
 
+/// The same where there is little room: what matters most is not to be cut off.
+const NARROW: [Column; 6] = [
+    column("SERVICE", 22, false),
+    column("NAMESPACE", 10, false),
+    column("STATE", 12, false),
+    column("AUTOSCALER", 10, false),
+    column("READY", 5, true),
+    column("DESIRED", 7, true),
+];
+
 /// The services in the order of the list, narrowed by the filter.
 pub fn shown(model: &Model, ui: &Ui) -> Vec<Name> {
     let filter = ui.filter();
@@ -56,7 +66,8 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         .iter()
         .filter_map(|name| Some(row(scene, name, scene.model.cluster.services.get(name)?)))
         .collect();
-    table::draw(canvas, inside, &COLUMNS, &rows, Some(scene.ui.selected()));
+    let columns: &[Column] = if inside.width < 110 { &NARROW } else { &COLUMNS };
+    table::draw(canvas, inside, columns, &rows, Some(scene.ui.selected()));
     if rows.is_empty() {
         canvas.text(inside, 1, Role::Dim, "no Knative service in sight");
     }

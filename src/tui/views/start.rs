@@ -2,6 +2,8 @@
 
 use ratatui::layout::Rect;
 
+use crate::event::cluster::Kind;
+use crate::event::cluster::Name;
 use crate::event::source::State;
 use crate::model::Model;
 use crate::tui::text;
@@ -15,6 +17,16 @@ use super::sources;
 pub fn has_data(model: &Model) -> bool {
     model.traffic.last.is_some()
         || model.scaling.iter().any(|(_, it)| it.reading.is_some() || !it.ready.is_empty())
+}
+
+/// The service that is waited for, if the one that was named is known not to be there.
+pub fn awaited(scene: &Scene<'_>) -> Option<String> {
+    let (model, began) = (scene.model, scene.model.run.began.as_ref()?);
+    let name = Name { namespace: began.namespace.clone()?, name: began.service.clone()? };
+    let is_absent = model.cluster.is_listed(Kind::Service)
+        && !model.cluster.services.contains_key(&name)
+        && scene.moment.revision.is_none();
+    (is_absent && model.traffic.last.is_none()).then(|| format!("{}/{}", name.namespace, name.name))
 }
 
 /// A line a source, in the middle.
@@ -32,10 +44,12 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         width,
         height: n_lines,
     };
-    let title = match scene.model.run.began.as_ref() {
-        Some(_) if all.is_empty() => "starting",
-        Some(_) => "waiting for the first data",
-        None => "starting",
+    let title = match (scene.model.run.began.as_ref(), awaited(scene)) {
+        (_, Some(service)) => {
+            format!("waiting for the Knative Service {service}: it does not exist yet")
+        }
+        (Some(_), None) if !all.is_empty() => "waiting for the first data".to_owned(),
+        (_, None) => "starting".to_owned(),
     };
     canvas.line(place, 0, [theme.strong(Role::Text, title)]);
     let mut row = 2;

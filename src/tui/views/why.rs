@@ -42,16 +42,19 @@ fn why<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
         panic_began: false,
         desired: scaler.wanted.and_then(whole),
     };
-    explain::explain(&reading)
-        .into_iter()
-        .map(|piece| match piece.role {
-            explain::Role::Words => theme.span(Role::Dim, piece.text),
-            explain::Role::Number => theme.strong(Role::Text, piece.text),
-            explain::Role::Limit => theme.strong(Role::Accent, piece.text),
-            explain::Role::Panic => theme.strong(Role::Panic, piece.text),
-            explain::Role::Unknown => theme.strong(Role::Warn, piece.text),
-        })
-        .collect()
+    pieces(theme, explain::explain(&reading))
+}
+
+/// Pieces of a sentence, each in the ink of what it is.
+pub fn pieces<'a>(theme: &Theme, pieces: Vec<explain::Piece>) -> Vec<Span<'a>> {
+    let span = |piece: explain::Piece| match piece.role {
+        explain::Role::Words => theme.span(Role::Dim, piece.text),
+        explain::Role::Number => theme.strong(Role::Text, piece.text),
+        explain::Role::Limit => theme.strong(Role::Accent, piece.text),
+        explain::Role::Panic => theme.strong(Role::Panic, piece.text),
+        explain::Role::Unknown => theme.strong(Role::Warn, piece.text),
+    };
+    pieces.into_iter().map(span).collect()
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]

@@ -68,6 +68,9 @@ impl Canvas<'_> {
     pub fn wrap<'b>(&mut self, area: Rect, spans: impl IntoIterator<Item = Span<'b>>) -> u16 {
         let (mut row, mut used) = (0u16, 0usize);
         let width = usize::from(area.width);
+        if width == 0 || area.height == 0 {
+            return 0;
+        }
         for span in spans {
             for word in span.content.split_inclusive(' ') {
                 let cells = text::width(word.trim_end());
@@ -84,11 +87,21 @@ impl Canvas<'_> {
                 let word = if used == 0 { word.trim_start() } else { word };
                 let x = u16::try_from(used).unwrap_or(u16::MAX).min(area.width);
                 let rest = Rect { x: area.x + x, width: area.width - x, ..area };
-                self.line(rest, row, [Span::styled(word.to_owned(), span.style)]);
+                // The blank behind the last word of a row needs no room.
+                let has_room = text::width(word) <= usize::from(rest.width);
+                let seen = if has_room { word } else { word.trim_end() };
+                self.line(rest, row, [Span::styled(seen.to_owned(), span.style)]);
                 used += text::width(word);
             }
         }
         row + 1
+    }
+
+    /// The same for a sentence: where it has no room as a whole its last clauses are left out, so
+    /// that what is said is said to its end.
+    pub fn sentence(&mut self, area: Rect, spans: Vec<Span<'_>>) -> u16 {
+        let spans = clauses_that_fit(spans, (area.width, area.height));
+        self.wrap(area, spans)
     }
 
     /// Writes spans at the right end of a row of `area`; returns the cells used.
@@ -189,6 +202,62 @@ const fn plain(c: char) -> char {
     }
 }
 
+/// How many rows of `width` cells [`Canvas::wrap`] would need for `text`.
+pub fn rows_of(text: &str, width: u16) -> u16 {
+    let (mut rows, mut used) = (1u16, 0usize);
+    let width = usize::from(width);
+    for word in text.split_inclusive(' ') {
+        let cells = text::width(word.trim_end());
+        if 0 < used && width < used + cells {
+            (rows, used) = (rows.saturating_add(1), 0);
+        }
+        let word = if used == 0 { word.trim_start() } else { word };
+        used += text::width(word);
+    }
+    rows
+}
+
+/// As many clauses, from the first, as have room in so many cells and rows; all, where not even the
+/// first has.
+fn clauses_that_fit(spans: Vec<Span<'_>>, (width, height): (u16, u16)) -> Vec<Span<'_>> {
+    let text: String = spans.iter().map(|span| span.content.as_ref()).collect();
+    if rows_of(&text, width) <= height {
+        return spans;
+    }
+    let fits = |end: &usize| rows_of(&text[..*end], width) <= height;
+    let Some(end) = clause_ends(&text).into_iter().rev().find(fits) else { return spans };
+    let mut left = end;
+    let mut kept = Vec::with_capacity(spans.len());
+    for span in spans {
+        let n = span.content.len().min(left);
+        left -= n;
+        if 0 < n {
+            let content = span.content[..n].to_owned();
+            kept.push(Span::styled(content, span.style));
+        }
+    }
+    kept
+}
+
+/// Where a clause of a sentence ends: before a comma, a dot between blanks, or what is said in
+/// brackets; but not within brackets.
+fn clause_ends(text: &str) -> Vec<usize> {
+    const MARKS: [&str; 4] = [", ", " · ", "; ", " ("];
+    let mut depth = 0usize;
+    let mut ends = Vec::new();
+    for (idx, c) in text.char_indices() {
+        if depth == 0 && 0 < idx && MARKS.iter().any(|mark| text[idx..].starts_with(mark)) {
+            ends.push(idx);
+        }
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    ends
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,5 +283,42 @@ mod tests {
         canvas.frame(Rect::new(0, 0, 8, 3), vec![Span::raw("é→")]);
         canvas.to_ascii();
         assert!(buffer.content.iter().all(|cell| cell.symbol().is_ascii()));
+    }
+
+    #[test]
+    fn a_sentence_without_room_loses_whole_clauses() {
+        let text = "58.4 ÷ 7 → 9 wanted, 9 ready: calm, panic at 18 wanted (above 119, now 58.4)";
+        let said = |width, height| {
+            let spans: Vec<_> = text.split_inclusive("wanted").map(Span::raw).collect();
+            let kept = clauses_that_fit(spans, (width, height));
+            kept.iter().map(|span| span.content.as_ref()).collect::<String>()
+        };
+        for (width, height, expected) in [
+            (80, 1, text),
+            (40, 2, text),
+            (70, 1, "58.4 ÷ 7 → 9 wanted, 9 ready: calm, panic at 18 wanted"),
+            (40, 1, "58.4 ÷ 7 → 9 wanted, 9 ready: calm"),
+            (20, 2, "58.4 ÷ 7 → 9 wanted, 9 ready: calm"),
+            (22, 1, "58.4 ÷ 7 → 9 wanted"),
+        ] {
+            assert_eq!(said(width, height), expected, "{width}x{height}");
+        }
+        assert_eq!(said(9, 1), text, "what has no room at all is cut as it is drawn");
+    }
+
+    #[test]
+    fn as_many_rows_are_reckoned_as_are_written() {
+        let theme = Theme::default();
+        for text in
+            ["a", "one two three", "  blanks   between  ", "averyverylongwordwithoutblanks b"]
+        {
+            for width in 1..20 {
+                let mut buffer = Buffer::empty(Rect::new(0, 0, width, 40));
+                let area = buffer.area;
+                let mut canvas = Canvas { buffer: &mut buffer, theme: &theme };
+                let written = canvas.wrap(area, [Span::raw(text)]);
+                assert_eq!(rows_of(text, width), written, "{text:?} in {width}");
+            }
+        }
     }
 }

@@ -3,4 +3,5 @@
 pub mod axis;
 pub mod canvas;
 pub mod plot;
+pub mod scatter;
 pub mod table;

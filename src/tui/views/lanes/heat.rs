@@ -27,9 +27,22 @@ pub(super) fn heat_bounds(scale: Scale, n_rows: usize) -> Vec<Duration> {
 )]
 pub(super) fn heat_steps(heat: &HeatColumn, bounds: &[Duration]) -> Vec<u8> {
     let all = heat.count().max(1) as f64;
+    let n_rows = bounds.len().saturating_sub(1);
     bounds
         .windows(2)
-        .map(|pair| heat.count_between(pair[0], pair[1]) as f64 / all)
+        .enumerate()
+        .map(|(row, pair)| {
+            let (low, high) = (pair[0].as_secs_f64(), pair[1].as_secs_f64());
+            // Where rows of the screen are finer than those that are counted, several of them show
+            // the one that they lie in; else there would be gaps where there are none.
+            let is_finer = 0 < row && row + 1 < n_rows && high < low * HeatColumn::row_factor();
+            if is_finer {
+                heat.count_at(Duration::from_secs_f64((low * high).sqrt()))
+            } else {
+                heat.count_between(pair[0], pair[1])
+            }
+        })
+        .map(|n| n as f64 / all)
         // The root lifts what is rare, which is what one looks for.
         .map(|share| (share.sqrt() * 8.0).ceil().min(8.0) as u8)
         .collect()

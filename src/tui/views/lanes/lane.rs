@@ -7,6 +7,8 @@ use ratatui::text::Span;
 
 use crate::kpa::config::Metric;
 use crate::model::scaling::FRESH;
+use crate::model::traffic::Heat;
+use crate::model::traffic::Timing;
 use crate::series::Cells;
 use crate::series::Column;
 use crate::series::HeatColumn;
@@ -29,10 +31,14 @@ use super::legend::AT_PANIC;
 use super::legend::CPU;
 use super::legend::DESIRED;
 use super::legend::DONE;
+use super::legend::DROPPED;
 use super::legend::ENTERS;
+use super::legend::FAILED;
 use super::legend::GHOST;
 use super::legend::GOING;
+use super::legend::IN_FLIGHT;
 use super::legend::LIMITED;
+use super::legend::LITTLE;
 use super::legend::Legend;
 use super::legend::MAX;
 use super::legend::OFFERED;
@@ -67,6 +73,8 @@ impl Drawing<'_> {
             Lane::Pods => self.pods(canvas),
             Lane::Concurrency => self.concurrency(canvas),
             Lane::Cpu => self.cpu(canvas),
+            Lane::Heat(timing) => self.timing(canvas, timing),
+            Lane::InFlight => self.in_flight(canvas),
         };
         self.labels(canvas, area, name, scale);
         let legend =
@@ -152,14 +160,19 @@ impl Drawing<'_> {
         let hold = Some(LOAD_HOLD);
         let offered = self.dots(&traffic.offered, hold);
         let done = self.heights(&traffic.done, hold);
+        let failed = only_some(&self.dots(&traffic.failed, hold));
+        let dropped = only_some(&self.dots(&traffic.dropped, hold));
         let ghost = self.ghost();
         let most = largest(&offered).max(done.iter().flatten().copied().fold(0.0, f64::max));
+        let most = most.max(largest(&failed)).max(largest(&dropped));
         let scale = Scale::up_to(most.max(largest(&ghost)), 10.0);
         let mut plot = self.plot(canvas, scale);
         let limited: Vec<bool> = (0..self.cells.n).map(|column| self.is_limited(column)).collect();
         plot.fill(&done, (Role::Load, 0.45), (&limited, Role::Warn));
         plot.line(&ghost, GHOST);
         plot.line(&offered, OFFERED);
+        plot.line(&dropped, DROPPED);
+        plot.line(&failed, FAILED);
         plot.paint(canvas);
         self.crossing(canvas, &ghost, scale);
         let rate = |value| text::or_unknown(value, text::rate);
@@ -167,6 +180,13 @@ impl Drawing<'_> {
             (OFFERED, false, "offered", rate(load.offered)),
             (DONE, true, "done", rate(load.done)),
         ];
+        let has = |columns: &[Option<Column>]| columns.iter().any(Option::is_some);
+        if has(&failed) {
+            legends.push((FAILED, false, "failed", rate(load.failed)));
+        }
+        if has(&dropped) {
+            legends.push((DROPPED, false, "dropped", rate(load.dropped)));
+        }
         if limited.contains(&true) {
             legends.push((LIMITED, true, "limited", String::new()));
         }
@@ -187,11 +207,51 @@ impl Drawing<'_> {
     fn latency(&self, canvas: &mut Canvas<'_>) -> (&'static str, Scale, Vec<Legend>) {
         let traffic = &self.scene.model.traffic;
         let load = &self.scene.moment.load;
+        let scale = self.heat(canvas, (&traffic.p50, &traffic.p99), Heat::felt);
+        let latency = |value| text::or_unknown(value, text::latency);
+        let legends = vec![
+            (P99, false, "p99", latency(load.p99)),
+            (P50, false, "p50", latency(load.p50)),
+            (MAX, false, "max", latency(load.max)),
+        ];
+        ("ms", scale, legends)
+    }
+
+    /// One kind of latency; the values are those of the interval looked at.
+    fn timing(
+        &self,
+        canvas: &mut Canvas<'_>,
+        timing: Timing,
+    ) -> (&'static str, Scale, Vec<Legend>) {
+        let (p50, p99, max) = self.scene.model.traffic.lines(timing);
+        let scale = match timing {
+            Timing::ResponseTime => self.heat(canvas, (p50, p99), Heat::felt),
+            _ => self.heat(canvas, (p50, p99), |heat| heat.column(timing)),
+        };
+        let at = |series: &Series| {
+            let value = series.at(self.scene.moment.at, Some(LOAD_HOLD));
+            text::or_unknown(value, text::latency)
+        };
+        let legends = vec![
+            (P99, false, "p99", at(p99)),
+            (P50, false, "p50", at(p50)),
+            (MAX, false, "max", at(max)),
+        ];
+        ("ms", scale, legends)
+    }
+
+    /// The map of a latency with the lines of two percentiles over it; its scale.
+    fn heat(
+        &self,
+        canvas: &mut Canvas<'_>,
+        (p50, p99): (&Series, &Series),
+        of: impl Fn(&Heat) -> &HeatColumn,
+    ) -> Scale {
         let hold = Some(LOAD_HOLD);
         // A value a cell, so that the line is calm: the worst p99, the last p50.
-        let p99 = calm(&traffic.p99.in_cells(self.cells, self.until(), hold), |it| it.max);
-        let p50 = calm(&traffic.p50.in_cells(self.cells, self.until(), hold), |it| it.last);
-        let columns = self.heat_columns();
+        let p99 = calm(&p99.in_cells(self.cells, self.until(), hold), |it| it.max);
+        let p50 = calm(&p50.in_cells(self.cells, self.until(), hold), |it| it.last);
+        let columns = self.heat_columns(of);
         let (mut low, mut high) = (f64::INFINITY, 0f64);
         for (row, _) in columns.iter().flatten().flat_map(HeatColumn::rows) {
             low = low.min(HeatColumn::floor(row).as_secs_f64() * 1.1);
@@ -209,34 +269,53 @@ impl Drawing<'_> {
         plot.line(&p50, P50);
         plot.line(&p99, P99);
         plot.paint(canvas);
-        let latency = |value| text::or_unknown(value, text::latency);
-        let legends = vec![
-            (P99, false, "p99", latency(load.p99)),
-            (P50, false, "p50", latency(load.p50)),
-            (MAX, false, "max", latency(load.max)),
-        ];
-        ("ms", scale, legends)
+        scale
     }
 
-    fn heat_columns(&self) -> Vec<Option<HeatColumn>> {
+    fn heat_columns(&self, of: impl Fn(&Heat) -> &HeatColumn) -> Vec<Option<HeatColumn>> {
         let mut columns: Vec<Option<HeatColumn>> = vec![None; self.cells.n];
         let heats = &self.scene.model.traffic.heat;
         let until = self.until();
         let first = heats.partition_point(|heat| heat.ended <= self.cells.from);
         let in_window = heats.iter().skip(first);
         for heat in in_window.take_while(|heat| heat.began < self.cells.to && heat.began < until) {
+            let counts = of(heat);
+            if counts.is_empty() {
+                continue;
+            }
             let ended = At::from_micros(heat.ended.min(until).as_micros().saturating_sub(1));
             let began = self.cells.cell(heat.began.max(self.cells.from));
             let Some(first) = began else { continue };
             let last = self.cells.cell(ended).unwrap_or(self.cells.n - 1).max(first);
             for column in &mut columns[first..=last] {
                 match column {
-                    Some(column) => column.add(&heat.column),
-                    None => *column = Some(heat.column.clone()),
+                    Some(column) => column.add(counts),
+                    None => *column = Some(counts.clone()),
                 }
             }
         }
         columns
+    }
+
+    /// Little's law over time: what is in flight, and what rate and latency say that it is.
+    fn in_flight(&self, canvas: &mut Canvas<'_>) -> (&'static str, Scale, Vec<Legend>) {
+        let traffic = &self.scene.model.traffic;
+        let hold = Some(LOAD_HOLD);
+        let in_flight = self.heights(&traffic.in_flight, hold);
+        let little = self.dots(&traffic.little, hold);
+        let most = in_flight.iter().flatten().copied().fold(largest(&little), f64::max);
+        let scale = Scale::up_to(most, 4.0);
+        let mut plot = self.plot(canvas, scale);
+        plot.fill(&in_flight, (Role::Load, 0.45), (&[], Role::Load));
+        plot.line(&little, LITTLE);
+        plot.paint(canvas);
+        let at = self.scene.moment.at;
+        let value = |series: &Series| text::or_unknown(series.at(at, hold), text::number);
+        let legends = vec![
+            (IN_FLIGHT, true, "flight", value(&traffic.in_flight)),
+            (LITTLE, false, "reckoned", value(&traffic.little)),
+        ];
+        ("flight", scale, legends)
     }
 
     fn pods(&self, canvas: &mut Canvas<'_>) -> (&'static str, Scale, Vec<Legend>) {

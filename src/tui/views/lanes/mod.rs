@@ -9,6 +9,7 @@ use ratatui::layout::Rect;
 
 use crate::model::run::MarkKind;
 use crate::model::scaling::RevisionScaling;
+use crate::model::traffic::Timing;
 use crate::series::Cells;
 use crate::tui::moment;
 use crate::tui::text;
@@ -39,6 +40,10 @@ pub enum Lane {
     Concurrency,
     /// CPU of all pods.
     Cpu,
+    /// One kind of latency, alone.
+    Heat(Timing),
+    /// Requests in flight, and what rate and latency say of them.
+    InFlight,
 }
 
 /// The lanes that this run has, the most important first.

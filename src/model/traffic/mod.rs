@@ -2,12 +2,16 @@
 //!
 //! Percentiles are always taken from merged histograms, never from other percentiles.
 
+mod knee;
+mod latency;
+mod totals;
+
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::event::traffic::Histogram;
 use crate::event::traffic::Interval;
+use crate::event::traffic::Limit;
 use crate::series::HeatColumn;
 use crate::series::LatencyHistogram;
 use crate::series::Series;
@@ -15,14 +19,27 @@ use crate::units::At;
 
 use super::demand::Seconds;
 
+pub use knee::Knee;
+pub use knee::knee;
+pub use latency::Latencies;
+pub use latency::Phase;
+pub use latency::Timing;
+pub use totals::ClientTotals;
+pub use totals::Little;
+pub use totals::SplitTotals;
+pub use totals::Splits;
+pub use totals::Totals;
+
+use totals::Decoded;
+
 /// Heat columns that are kept: two hours of seconds.
 const HEAT_MAX: usize = 7200;
 /// Intervals in which we were the bottleneck that are kept.
 const LIMITED_MAX: usize = 2000;
+/// Points of the knee that are kept: half an hour of half seconds.
+const KNEE_MAX: usize = 3600;
 /// How far the sliding windows reach back.
 const RECENT: Duration = Duration::from_secs(10);
-/// Different error classes that are kept; the rest is counted as `other`.
-const CLASSES_MAX: usize = 64;
 
 /// What was offered and what became of it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -32,7 +49,7 @@ pub struct Traffic {
     /// Everything since the run began.
     pub total: Totals,
     /// Intervals of the last ten seconds, oldest first.
-    recent: VecDeque<(Interval, Latencies)>,
+    recent: VecDeque<(Interval, Decoded)>,
     /// Requests a second (or users) asked for.
     pub target: Series,
     /// Requests a second that fell due.
@@ -60,12 +77,36 @@ pub struct Traffic {
     pub max: Series,
     /// Send lag, 99 %, in seconds.
     pub lag_p99: Series,
+    /// Service time of successes, by interval.
+    pub service: Lines,
+    /// The time that failures took, by interval.
+    pub failure: Lines,
+    /// Send lag, by interval.
+    pub lag: Lines,
+    /// Requests in flight as Little's law has them: what ended in an interval, times how long it
+    /// was there.
+    pub little: Series,
     /// How latencies were distributed, by interval.
     pub heat: VecDeque<Heat>,
+    /// What was offered and what came of it, by interval.
+    pub knee: VecDeque<KneePoint>,
     /// When we ourselves were the bottleneck, and why.
     pub limited: VecDeque<Limited>,
     /// Seconds in which we were.
     pub limited_s: f64,
+    /// The same by what we were short of.
+    pub limits: BTreeMap<Limit, Shortage>,
+}
+
+/// Percentiles over time, in seconds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Lines {
+    /// Half were at most this.
+    pub p50: Series,
+    /// 99 % were at most this.
+    pub p99: Series,
+    /// The slowest.
+    pub max: Series,
 }
 
 /// How latencies were distributed in one interval.
@@ -75,8 +116,36 @@ pub struct Heat {
     pub began: At,
     /// Its end.
     pub ended: At,
-    /// Counts by logarithmic row.
-    pub column: HeatColumn,
+    /// Counts by logarithmic row, by [`Timing`].
+    columns: [HeatColumn; 4],
+}
+
+/// An interval as a point of the knee: what was offered, and what came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KneePoint {
+    /// The interval's beginning.
+    pub at: At,
+    /// Requests a second that fell due.
+    pub offered: f64,
+    /// Requests a second that succeeded: the goodput.
+    pub done: f64,
+    /// What the client felt, in seconds, 99 %; `None` without a success.
+    pub p99: Option<f64>,
+    /// The same, 50 %.
+    pub p50: Option<f64>,
+    /// Whether we ourselves were the bottleneck.
+    pub is_limited: bool,
+}
+
+/// How long we were short of something, and what was said of it where most was to be sent.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Shortage {
+    /// Seconds.
+    pub seconds: f64,
+    /// Requests that fell due in the interval that the sentence is about.
+    pub offered: u64,
+    /// Cause and remedy.
+    pub words: String,
 }
 
 /// An interval in which we were the bottleneck.
@@ -86,136 +155,24 @@ pub struct Limited {
     pub began: At,
     /// Its end.
     pub ended: At,
-    /// Why.
+    /// What we were short of.
+    pub limit: Limit,
+    /// Cause and remedy.
     pub cause: String,
 }
 
-/// Counters and histograms over some time.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Totals {
-    /// How long that time was.
-    pub lasted: Duration,
-    /// Requests that fell due.
-    pub offered: u64,
-    /// Requests that left.
-    pub sent: u64,
-    /// Requests that succeeded.
-    pub succeeded: u64,
-    /// Requests that failed.
-    pub failed: u64,
-    /// Requests that never left.
-    pub dropped: u64,
-    /// The most requests in flight.
-    pub in_flight_max: u64,
-    /// Bytes written.
-    pub bytes_sent: u64,
-    /// Bytes read.
-    pub bytes_received: u64,
-    /// Connections opened.
-    pub connections_opened: u64,
-    /// Answers by status code.
-    pub status: BTreeMap<u16, u64>,
-    /// Failures by class.
-    pub errors: BTreeMap<String, u64>,
-    /// Latencies.
-    pub latencies: Latencies,
-}
+// === impl Heat ===
 
-/// The four latencies of some time. `None`: not measured.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Latencies {
-    /// From the due time to the last byte, successes.
-    pub response_time: Option<LatencyHistogram>,
-    /// From the first byte written to the last byte read, successes.
-    pub service_time: Option<LatencyHistogram>,
-    /// The same span for failures.
-    pub failure_time: Option<LatencyHistogram>,
-    /// From the due time to the first byte written.
-    pub send_lag: Option<LatencyHistogram>,
-}
-
-// === impl Latencies ===
-
-impl Latencies {
-    fn read(interval: &Interval) -> Self {
-        // What cannot be decoded is unknown, not zero.
-        let read = |encoded: &Option<Histogram>| {
-            encoded.as_ref().and_then(|encoded| LatencyHistogram::decode(encoded).ok())
-        };
-        Self {
-            response_time: read(&interval.response_time),
-            service_time: read(&interval.service_time),
-            failure_time: read(&interval.failure_time),
-            send_lag: read(&interval.send_lag),
-        }
-    }
-
-    fn add(&mut self, other: &Self) {
-        let add = |mine: &mut Option<LatencyHistogram>, other: &Option<LatencyHistogram>| match (
-            mine.as_mut(),
-            other,
-        ) {
-            (Some(mine), Some(other)) => mine.add(other),
-            (None, Some(other)) => *mine = Some(other.clone()),
-            (_, None) => {}
-        };
-        add(&mut self.response_time, &other.response_time);
-        add(&mut self.service_time, &other.service_time);
-        add(&mut self.failure_time, &other.failure_time);
-        add(&mut self.send_lag, &other.send_lag);
+impl Heat {
+    /// Counts by logarithmic row.
+    pub const fn column(&self, timing: Timing) -> &HeatColumn {
+        &self.columns[timing as usize]
     }
 
     /// What the client felt: response time, or service time where there are no due times.
-    pub fn felt(&self) -> Option<&LatencyHistogram> {
-        self.response_time.as_ref().or(self.service_time.as_ref())
-    }
-}
-
-// === impl Totals ===
-
-impl Totals {
-    fn add(&mut self, interval: &Interval, latencies: &Latencies) {
-        // A record may be forged; no number in it may end the program.
-        let add = |sum: &mut u64, n: u64| *sum = sum.saturating_add(n);
-        self.lasted = self.lasted.saturating_add(interval.lasted);
-        add(&mut self.offered, interval.offered);
-        add(&mut self.sent, interval.sent);
-        add(&mut self.succeeded, interval.succeeded);
-        add(&mut self.failed, interval.failed);
-        add(&mut self.dropped, interval.dropped);
-        self.in_flight_max = self.in_flight_max.max(interval.in_flight_max);
-        add(&mut self.bytes_sent, interval.bytes_sent);
-        add(&mut self.bytes_received, interval.bytes_received);
-        add(&mut self.connections_opened, interval.connections_opened);
-        for (code, n) in &interval.status {
-            add(self.status.entry(*code).or_default(), *n);
-        }
-        for (class, n) in &interval.errors {
-            let is_new = !self.errors.contains_key(class);
-            let class =
-                if is_new && CLASSES_MAX <= self.errors.len() { "other" } else { class.as_str() };
-            add(self.errors.entry(class.to_owned()).or_default(), *n);
-        }
-        self.latencies.add(latencies);
-    }
-
-    /// Requests that were answered or failed.
-    pub const fn completed(&self) -> u64 {
-        self.succeeded.saturating_add(self.failed)
-    }
-
-    /// Failed and dropped over offered; `None` if nothing was offered.
-    #[expect(clippy::cast_precision_loss, reason = "a share")]
-    pub fn error_share(&self) -> Option<f64> {
-        (0 < self.offered)
-            .then(|| self.failed.saturating_add(self.dropped) as f64 / self.offered as f64)
-    }
-
-    /// `n` of these, a second; `None` if no time has passed.
-    #[expect(clippy::cast_precision_loss, reason = "a rate")]
-    pub fn per_second(&self, n: u64) -> Option<f64> {
-        let secs = self.lasted.as_secs_f64();
-        (0.0 < secs).then(|| n as f64 / secs)
+    pub fn felt(&self) -> &HeatColumn {
+        let response = self.column(Timing::ResponseTime);
+        if response.is_empty() { self.column(Timing::ServiceTime) } else { response }
     }
 }
 
@@ -224,8 +181,9 @@ impl Totals {
 impl Traffic {
     #[expect(clippy::cast_precision_loss, reason = "rates for the screen")]
     pub(super) fn apply(&mut self, interval: &Interval) {
-        let latencies = Latencies::read(interval);
-        self.total.add(interval, &latencies);
+        let decoded = Decoded::read(interval);
+        self.total.add(interval, &decoded);
+        let latencies = &decoded.latencies;
         let ended = interval.began + interval.lasted;
         let secs = interval.lasted.as_secs_f64().max(1e-6);
         // A point stands for the interval that began there.
@@ -253,19 +211,65 @@ impl Traffic {
         quantile(&mut self.max, felt.map(LatencyHistogram::max));
         let lag = latencies.send_lag.as_ref().filter(|lag| 0 < lag.count());
         quantile(&mut self.lag_p99, lag.map(|lag| lag.quantile(0.99)));
-        if let Some(felt) = felt {
-            push_bounded(&mut self.heat, HEAT_MAX, Heat { began, ended, column: felt.heat() });
+        for (lines, timing) in [
+            (&mut self.service, Timing::ServiceTime),
+            (&mut self.failure, Timing::FailureTime),
+            (&mut self.lag, Timing::SendLag),
+        ] {
+            let known = latencies.get(timing).filter(|known| !known.is_empty());
+            quantile(&mut lines.p50, known.map(|known| known.quantile(0.5)));
+            quantile(&mut lines.p99, known.map(|known| known.quantile(0.99)));
+            quantile(&mut lines.max, known.map(LatencyHistogram::max));
         }
-        if let Some(cause) = &interval.client_limited {
-            self.limited_s += interval.lasted.as_secs_f64();
-            let limited = Limited { began, ended, cause: cause.clone() };
-            push_bounded(&mut self.limited, LIMITED_MAX, limited);
+        self.little.set(began, latencies.stay_s().map(|stay| stay / secs));
+        let columns = Timing::ALL.map(|timing| {
+            latencies.get(timing).map_or_else(HeatColumn::default, LatencyHistogram::heat)
+        });
+        if columns.iter().any(|column| !column.is_empty()) {
+            push_bounded(&mut self.heat, HEAT_MAX, Heat { began, ended, columns });
         }
-        self.recent.push_back((interval.clone(), latencies));
+        let point = KneePoint {
+            at: began,
+            offered: interval.offered as f64 / secs,
+            done: interval.succeeded as f64 / secs,
+            p99: felt.map(|felt| felt.quantile(0.99).as_secs_f64()),
+            p50: felt.map(|felt| felt.quantile(0.5).as_secs_f64()),
+            is_limited: interval.client_limited.is_some(),
+        };
+        if 0 < interval.offered + interval.completed() {
+            push_bounded(&mut self.knee, KNEE_MAX, point);
+        }
+        self.note_limit(interval, ended);
+        self.recent.push_back((interval.clone(), decoded));
         while self.recent.front().is_some_and(|(oldest, _)| oldest.began + RECENT < ended) {
             self.recent.pop_front();
         }
         self.last = Some(interval.clone());
+    }
+
+    fn note_limit(&mut self, interval: &Interval, ended: At) {
+        let Some(cause) = &interval.client_limited else { return };
+        let limit = interval.limit.unwrap_or(Limit::Unknown);
+        self.limited_s += interval.lasted.as_secs_f64();
+        let shortage = self.limits.entry(limit).or_default();
+        shortage.seconds += interval.lasted.as_secs_f64();
+        // The last interval is a short one, and says less.
+        if shortage.offered <= interval.offered {
+            shortage.offered = interval.offered;
+            shortage.words.clone_from(cause);
+        }
+        let limited = Limited { began: interval.began, ended, limit, cause: cause.clone() };
+        push_bounded(&mut self.limited, LIMITED_MAX, limited);
+    }
+
+    /// Percentiles over time; of the response time, where there is none, the service time.
+    pub const fn lines(&self, timing: Timing) -> (&Series, &Series, &Series) {
+        match timing {
+            Timing::ResponseTime => (&self.p50, &self.p99, &self.max),
+            Timing::ServiceTime => (&self.service.p50, &self.service.p99, &self.service.max),
+            Timing::FailureTime => (&self.failure.p50, &self.failure.p99, &self.failure.max),
+            Timing::SendLag => (&self.lag.p50, &self.lag.p99, &self.lag.max),
+        }
     }
 
     /// Everything in the intervals that began within the last `span` (at most ten seconds) before
@@ -274,12 +278,12 @@ impl Traffic {
         let last = self.last.as_ref()?;
         let since = (last.began + last.lasted).saturating_sub(span);
         let mut totals = Totals::default();
-        for (interval, latencies) in self.recent.iter().rev() {
+        for (interval, decoded) in self.recent.iter().rev() {
             // The newest interval always counts, however long it grew.
             if interval.began < since && 0 < totals.lasted.as_nanos() {
                 break;
             }
-            totals.add(interval, latencies);
+            totals.add(interval, decoded);
         }
         Some(totals)
     }

@@ -1,0 +1,84 @@
+//! rampscope beside its peers, and beside what a server saw.
+//!
+//! `cargo bench --bench peers -- cpu` compares the CPU time of a request, `throughput` the requests
+//! that can be had, `lag` how late they leave, `truth` and `stall` what is said of latencies with
+//! what a server's log implies, `counts` a long run's counts, `keys` what each key does.
+//! `--rounds N` and `--seconds N` change how often and how long; with `--tmux` keys go through it.
+//! Peers are looked for on the path;
+//! one that is not there is named and skipped. No figure is asserted: machines differ.
+
+#![expect(clippy::print_stdout, reason = "the figures are the output")]
+
+mod cost;
+mod counts;
+mod figures;
+mod keys;
+mod lag;
+mod log;
+mod nginx;
+mod peer;
+mod program;
+mod screen;
+mod server;
+mod truth;
+
+use std::io;
+
+use peer::Peer;
+
+/// How often and how long.
+#[derive(Debug, Clone, Copy)]
+struct Options {
+    rounds: usize,
+    seconds: u64,
+    tmux: bool,
+}
+
+fn main() -> io::Result<()> {
+    screen::become_what_was_asked()?;
+    let args: Vec<String> = std::env::args().skip(1).filter(|it| it != "--bench").collect();
+    let after = |name: &str| {
+        let value = args.iter().skip_while(|it| *it != name).nth(1);
+        value.and_then(|it| it.parse::<u64>().ok())
+    };
+    let options = |rounds: u64, seconds: u64| Options {
+        rounds: usize::try_from(after("--rounds").unwrap_or(rounds)).unwrap_or(1).max(1),
+        seconds: after("--seconds").unwrap_or(seconds).max(1),
+        tmux: args.iter().any(|it| it == "--tmux") && is_there("tmux"),
+    };
+    let everyone = [Peer::Headless, Peer::Screen, Peer::Wrk, Peer::H2load, Peer::Oha, Peer::Hey];
+    match args.first().map(String::as_str) {
+        Some("cpu") => cost::measure(&options(5, 10), &everyone),
+        Some("throughput") => cost::measure(&options(5, 10), &[Peer::Headless, Peer::Wrk]),
+        Some("lag") => lag::measure(&options(5, 30)),
+        Some("truth") => truth::measure(&options(1, 20)),
+        Some("stall") => truth::stall(&options(1, 20)),
+        Some("counts") => counts::measure(&options(1, 600)),
+        Some("keys") => keys::measure(&options(1, 2)),
+        _ => {
+            println!("say what: cpu, throughput, lag, truth, stall, counts or keys");
+            Ok(())
+        }
+    }
+}
+
+/// Those that can be started here; the others are named.
+fn installed(peers: &[Peer]) -> Vec<Peer> {
+    let (there, missing): (Vec<Peer>, Vec<Peer>) =
+        peers.iter().partition(|peer| peer.is_installed());
+    for peer in missing {
+        println!("{peer} is not installed and is left out");
+    }
+    there
+}
+
+/// Whether a program is on the path.
+fn is_there(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+/// The core that servers stay on.
+fn last_core() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from) - 1
+}

@@ -1,0 +1,145 @@
+//! `rampscope explain`: the ticks of a record, each with what led to it.
+
+use std::fs::File;
+use std::io;
+use std::io::Write as _;
+use std::path::Path;
+
+use crate::event::cluster::Name;
+use crate::export::explain;
+use crate::journal::Reader;
+use crate::journal::RunFolder;
+use crate::model::Model;
+use crate::model::shadow::Shadow;
+use crate::tasks::chain;
+use crate::units::Anchor;
+use crate::units::At;
+
+use super::outcome::Failure;
+use super::outcome::Outcome;
+use super::settings::Moment;
+use super::usage;
+
+/// Explains the tick in force at a moment, or each in a line.
+pub(super) fn explain(run: &Path, at: Option<Moment>, json: bool) -> Result<Outcome, Failure> {
+    let folder = RunFolder::open(run).map_err(|error| usage(chain(&error)))?;
+    let file = File::open(folder.journal())
+        .map_err(|error| usage(format!("{}: {error}", folder.journal().display())))?;
+    let mut reader = Reader::open(file).map_err(|error| usage(chain(&error)))?;
+    let mut model = Model::default();
+    for mut stamped in reader.by_ref() {
+        stamped.event.forget_latencies();
+        model.apply(&stamped);
+    }
+    let loss = reader.loss();
+    if loss.damage.is_some() || 0 < loss.n_unknown {
+        let _ = writeln!(io::stderr(), "rampscope: {loss}");
+    }
+    let text = text(&model, at, json)?;
+    // A reader that has gone away has seen enough.
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+    Ok(Outcome::Passed)
+}
+
+fn text(model: &Model, at: Option<Moment>, json: bool) -> Result<String, Failure> {
+    let anchor = model.run.anchor();
+    let (revision, shadow) = shadow(model)?;
+    let mut text = String::new();
+    if let Some(moment) = at {
+        let at = moment_of(moment, anchor);
+        let Some(tick) = shadow.tick_at(at) else {
+            return Err(usage(nothing_then(shadow, anchor)));
+        };
+        text.push_str(&if json {
+            explain::json(&revision, tick, anchor)
+        } else {
+            explain::page(&revision, tick, anchor)
+        });
+        return Ok(text);
+    }
+    for tick in shadow.ticks() {
+        text.push_str(&if json {
+            explain::json(&revision, tick, anchor)
+        } else {
+            explain::line(tick, anchor)
+        });
+    }
+    Ok(text)
+}
+
+/// The decider that the run is about: of its own revisions the one that ticked most.
+fn shadow(model: &Model) -> Result<(Name, &Shadow), Failure> {
+    let of = |name: Name| {
+        let shadow = model.scaling.get(&name)?.shadow.as_deref()?;
+        (0 < shadow.ticks().len()).then_some((name, shadow))
+    };
+    let measured = model.measured_revisions().into_iter().filter_map(of);
+    measured.max_by_key(|(_, shadow)| shadow.ticks().len()).ok_or_else(|| {
+        usage(
+            "the record holds no decision of Knative's autoscaler: it takes a PodAutoscaler, \
+             config-autoscaler, and queue-proxies, activators or the autoscaler's metrics"
+                .to_owned(),
+        )
+    })
+}
+
+/// A time of day is the first one of that name in the run.
+fn moment_of(moment: Moment, anchor: Anchor) -> At {
+    const DAY: u64 = 86_400_000_000;
+    match moment {
+        Moment::Since(since) => At::ZERO + since,
+        Moment::Clock(clock) => {
+            let began = u64::try_from(anchor.0.0).unwrap_or(0) % DAY;
+            let clock = u64::try_from(clock.as_micros()).unwrap_or(0);
+            At::from_micros((clock + DAY - began) % DAY)
+        }
+    }
+}
+
+fn nothing_then(shadow: &Shadow, anchor: Anchor) -> String {
+    let clock = |at: At| crate::tui::text::clock_tenths(anchor, at);
+    match (shadow.ticks().next(), shadow.ticks().next_back()) {
+        (Some(first), Some(last)) => format!(
+            "no decision is known at that time: the record has them from {} to {} ({:.1}s to {:.1}s)",
+            clock(first.at()),
+            clock(last.at()),
+            first.at().as_secs_f64(),
+            last.at().as_secs_f64()
+        ),
+        _ => "the record holds no decision".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::units::UnixMicros;
+
+    #[test]
+    fn a_moment_is_since_the_beginning_or_a_time_of_day() {
+        for (text, expected) in [
+            ("90s", Some(Moment::Since(Duration::from_secs(90)))),
+            ("1m30s", Some(Moment::Since(Duration::from_secs(90)))),
+            ("14:03", Some(Moment::Clock(Duration::from_secs(50_580)))),
+            ("14:03:22.5", Some(Moment::Clock(Duration::from_millis(50_602_500)))),
+            ("25:00", None),
+            ("14:60", None),
+            ("14:03:22:1", None),
+            ("noon", None),
+            ("90", None),
+        ] {
+            assert_eq!(Moment::parse(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_of_day_before_the_beginning_is_of_the_next_day() {
+        // A run that began at 23:59:50.
+        let anchor = Anchor(UnixMicros(86_390_000_000));
+        let at = |secs| moment_of(Moment::Clock(Duration::from_secs(secs)), anchor);
+        assert_eq!(at(86_395), At::from_secs(5));
+        assert_eq!(at(5), At::from_secs(15));
+    }
+}

@@ -1,0 +1,736 @@
+//! Our own decider beside the real one: the same arithmetic over what we can see of its inputs.
+//!
+//! It lives a little behind the present, so that every answer that belongs to a second is there
+//! before the second is reckoned with; then it scrapes, hears the activators and ticks in the
+//! order in which the autoscaler does. Each tick is kept with all that led to it, with what the
+//! autoscaler reported of the same tick, and with the cause where the two part.
+
+mod causes;
+mod feed;
+mod phase;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::event::scaler::Activator;
+use crate::event::scaler::Origin;
+use crate::event::scaler::Stat;
+use crate::kpa::Config;
+use crate::kpa::Decision;
+use crate::kpa::Effective;
+use crate::kpa::Inputs;
+use crate::kpa::Memory;
+use crate::kpa::Mode;
+use crate::kpa::Observed;
+use crate::kpa::config::Metric;
+use crate::kpa::decide;
+use crate::kpa::decide::Turn;
+use crate::kpa::reconcile;
+use crate::kpa::reconcile::Gate;
+use crate::kpa::reconcile::Seen;
+use crate::kpa::reconcile::Status;
+use crate::kpa::window::Windows;
+use crate::units::Anchor;
+use crate::units::At;
+
+pub use causes::Cause;
+pub use causes::Evidence;
+pub use causes::Gaps;
+pub use causes::Incomplete;
+pub use causes::PodTrouble;
+pub use feed::Load;
+pub use feed::Share;
+pub use phase::TICK;
+
+use feed::Feed;
+use feed::Scraped;
+use phase::Phase;
+
+/// How far behind the present it lives: a round of readings takes a second, and an answer some
+/// time.
+pub const LAG: Duration = Duration::from_millis(1250);
+/// Ticks that are kept: two hours.
+const TICKS_MAX: usize = 3600;
+/// Seconds of load that are kept: four hours.
+const LOADS_MAX: usize = 4 * 3600;
+/// Readings of the autoscaler that wait for their tick.
+const READINGS_MAX: usize = 16;
+/// Things that wait for their moment.
+const NOTES_MAX: usize = 64;
+/// The autoscaler and the activators act once a second.
+const SECOND: Duration = Duration::from_secs(1);
+/// How soon after the decider its scraper begins: both are made for the same `PodAutoscaler`.
+const SCRAPE_AFTER_TICK: Duration = Duration::from_millis(50);
+/// Inputs of our own count for so long.
+const OWN_FRESH: Duration = Duration::from_secs(5);
+/// A longer silence than this is not lived through second by second: no window is longer.
+const SLEEP_MAX: Duration = Duration::from_secs(3600);
+/// What the autoscaler exported counts for so long.
+const EXPORTED_FRESH: Duration = Duration::from_secs(6);
+
+/// Our own decider of one revision.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shadow {
+    anchor: Anchor,
+    config: Option<Arc<Effective>>,
+    feed: Feed,
+    decider: Option<Decider>,
+    phase: Phase,
+    due: Due,
+    notes: VecDeque<(At, Note)>,
+    readings: VecDeque<Reported>,
+    logged: Option<Reported>,
+    context: Context,
+    sight: Sight,
+    evidence: Evidence,
+    ticks: VecDeque<Tick>,
+    loads: VecDeque<(At, Load)>,
+}
+
+/// One tick, and what became of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tick {
+    /// What the decider came to; its moments are those of the run.
+    pub decision: Decision,
+    /// What was in force, with its origins.
+    pub config: Arc<Effective>,
+    /// What the averages were made of.
+    pub input: Input,
+    /// What the reconciler makes of it; `None` where the `PodAutoscaler` is not seen.
+    pub outcome: Option<Bounded>,
+    /// What the autoscaler said of the same tick; `None`: nothing.
+    pub reported: Option<Reported>,
+    /// `status.desiredScale` of the `PodAutoscaler` after it; `None` is not known.
+    pub asked: Option<u32>,
+    /// Whether an activator that holds a first request called for it.
+    pub is_poke: bool,
+    /// Why the three lines part, where they do.
+    pub gaps: Gaps,
+}
+
+/// What a reconciliation makes of a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounded {
+    /// The scale after bounds and the way to zero; `None`: unknown.
+    pub want: Option<u32>,
+    /// What stood between a wished zero and zero replicas.
+    pub gate: Gate,
+    /// The mode to ask for.
+    pub mode: Mode,
+    /// The activators to ask for.
+    pub n_activators: u32,
+}
+
+/// What the averages of a tick were made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Input {
+    /// Whose numbers they are.
+    pub source: Source,
+    /// Ready pods that answered when they were last asked.
+    pub n_read: u32,
+    /// Pods that were ready then.
+    pub n_ready: u32,
+    /// How the activators' share is known.
+    pub share: Share,
+    /// Since when no second is missing; `None`: the newest is.
+    pub whole_since: Option<At>,
+    /// Whether that covers the stable window.
+    pub is_whole: bool,
+}
+
+/// Whose numbers the averages of a tick are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// Ours: from queue-proxies and activators.
+    Pods,
+    /// The autoscaler's own, as it exports them.
+    Exported,
+    /// Nobody's.
+    Nothing,
+}
+
+/// What the autoscaler said of a tick.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reported {
+    /// When that was read, or written.
+    pub read: At,
+    /// How.
+    pub origin: Origin,
+    /// Pods wanted before bounds.
+    pub desired: Option<u32>,
+    /// Whether it panics.
+    pub panicking: Option<bool>,
+    /// Both averages.
+    pub observed: Option<Observed>,
+    /// Ready pods as it counts them.
+    pub ready: Option<u32>,
+    /// Excess burst capacity.
+    pub excess_burst_capacity: Option<f64>,
+}
+
+/// What the reconciler sees beside the decision.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Context {
+    /// Status of the `PodAutoscaler`, its moments on the wall clock; `None`: not seen.
+    pub status: Option<Status>,
+    /// `status.desiredScale`.
+    pub asked: Option<u32>,
+    /// `spec.mode` of the `ServerlessService`; `None` is not known.
+    pub mode: Option<Mode>,
+    /// Since when the activator is in the path, on the wall clock; `None`: it is not.
+    pub proxying_since: Option<At>,
+    /// `spec.replicas` of the deployment; `None` is not known.
+    pub replicas: Option<u32>,
+}
+
+/// What the autoscaler has in memory.
+#[derive(Debug, Clone, PartialEq)]
+struct Decider {
+    concurrency: Windows,
+    rps: Windows,
+    memory: Memory,
+    desired: Option<u32>,
+    excess_burst_capacity: i32,
+    /// Whether we know if it panics.
+    is_certain: bool,
+}
+
+/// When what is due next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Due {
+    /// Pods and activators are heard at one moment: which of them the autoscaler hears first
+    /// within a second is not known, and half a second must not be taken for a whole one.
+    scrape: At,
+    tick: At,
+}
+
+/// How well we see.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Sight {
+    scraped: Scraped,
+    share: Share,
+    whole_since: Option<At>,
+    last_whole: Option<At>,
+    /// When an input of our own last came.
+    heard: Option<At>,
+}
+
+/// Something that takes effect at its moment.
+#[derive(Debug, Clone, PartialEq)]
+enum Note {
+    /// A first request waits before a revision at zero.
+    Wake,
+    /// Another decider begins.
+    Restart,
+    /// Other parameters are in force.
+    Configure(Arc<Effective>),
+}
+
+// === impl Tick ===
+
+impl Tick {
+    /// When.
+    pub const fn at(&self) -> At {
+        self.decision.at
+    }
+
+    /// The parameters in force.
+    pub fn config(&self) -> &Config {
+        &self.config.config
+    }
+}
+
+// === impl Shadow ===
+
+impl Shadow {
+    /// A decider beside the real one, from `now` on. What was before is not known to it.
+    pub(super) fn new(anchor: Anchor, now: At) -> Self {
+        let first = now + SECOND;
+        Self {
+            anchor,
+            config: None,
+            feed: Feed::default(),
+            decider: None,
+            phase: Phase::default(),
+            due: Due { scrape: first, tick: first + TICK },
+            notes: VecDeque::new(),
+            readings: VecDeque::new(),
+            logged: None,
+            context: Context::default(),
+            sight: Sight::default(),
+            evidence: Evidence::new(now),
+            ticks: VecDeque::new(),
+            loads: VecDeque::new(),
+        }
+    }
+
+    // What is read from it.
+
+    /// The ticks, oldest first.
+    pub fn ticks(&self) -> impl DoubleEndedIterator<Item = &Tick> + ExactSizeIterator {
+        self.ticks.iter()
+    }
+
+    /// The tick in force at a moment: the newest that is not after it.
+    pub fn tick_at(&self, at: At) -> Option<&Tick> {
+        let idx = self.ticks.partition_point(|tick| tick.at() <= at);
+        self.ticks.get(idx.checked_sub(1)?)
+    }
+
+    /// The first tick after a moment.
+    pub fn tick_after(&self, at: At) -> Option<&Tick> {
+        self.ticks.get(self.ticks.partition_point(|tick| tick.at() <= at))
+    }
+
+    /// The load of each second, oldest first, as it went into the windows.
+    pub fn loads(&self) -> impl DoubleEndedIterator<Item = &(At, Load)> + ExactSizeIterator {
+        self.loads.iter()
+    }
+
+    /// Whether it panics, as far as our own arithmetic over our own inputs can tell; `None`: they
+    /// do not reach far enough, or the newest tick is too old at `now`.
+    pub fn panics(&self, now: At) -> Option<&Decision> {
+        let tick = self.ticks.back()?;
+        let is_fresh = now.since(tick.at()) < EXPORTED_FRESH;
+        let is_certain = self.decider.as_ref().is_some_and(|decider| decider.is_certain);
+        (is_fresh && is_certain && tick.input.source == Source::Pods).then_some(&tick.decision)
+    }
+
+    /// When the autoscaler ticks next, as far as it is known.
+    pub fn next_tick(&self, now: At) -> Option<At> {
+        Some(phase::next(now, self.phase.most_likely()?, TICK))
+    }
+
+    /// When it next has something to do.
+    pub(super) fn wakes(&self) -> At {
+        self.next_due() + LAG
+    }
+
+    // What it is told.
+
+    /// A pod became ready, or is no longer.
+    pub(super) fn pod(&mut self, at: At, pod: &str, is_ready: bool) {
+        self.feed.pod(at, pod, is_ready);
+    }
+
+    /// A pod is gone.
+    pub(super) fn pod_gone(&mut self, at: At, pod: &str) {
+        self.feed.pod_gone(at, pod);
+    }
+
+    /// A queue-proxy answered.
+    pub(super) fn stat(&mut self, read: At, pod: &str, stat: Stat) {
+        self.feed.stat(read, pod, stat);
+    }
+
+    /// An activator answered.
+    pub(super) fn activator(&mut self, reading: &Activator) {
+        self.feed.activator(reading);
+    }
+
+    /// Whether the activators can be read at all.
+    pub(super) const fn activators_answer(&mut self, they_do: bool) {
+        self.feed.activators_answer = they_do;
+    }
+
+    /// Our own requests in flight.
+    pub(super) const fn own_in_flight(&mut self, at: At, n: f64) {
+        self.feed.own_in_flight = Some((at, n));
+    }
+
+    /// Other parameters are in force.
+    pub(super) fn configure(&mut self, at: At, config: &Effective) {
+        let newest = self.notes.iter().rev().find_map(|(_, note)| match note {
+            Note::Configure(config) => Some(config),
+            Note::Wake | Note::Restart => None,
+        });
+        let known = newest.or(self.config.as_ref());
+        if known.is_some_and(|known| known.as_ref() == config) {
+            return;
+        }
+        if known.is_some() {
+            self.evidence.configured(at);
+        }
+        self.note(at, Note::Configure(Arc::new(config.clone())));
+    }
+
+    /// What the reconciler sees. A changed wish is a sign of a tick.
+    pub(super) fn context(&mut self, at: At, context: Context) {
+        match (self.context.asked, context.asked) {
+            (Some(0), Some(to)) if 0 < to => self.note(at, Note::Wake),
+            (Some(from), Some(to)) if from != to && 0 < to => {
+                self.phase.sign(at.saturating_sub(Duration::from_millis(300)), at);
+            }
+            _ => {}
+        }
+        self.context = context;
+    }
+
+    /// What troubles the pods that are asked for, if anything.
+    pub(super) const fn trouble(&mut self, trouble: Option<PodTrouble>) {
+        self.evidence.trouble = trouble;
+    }
+
+    /// A quota stood in the way of a pod.
+    pub(super) const fn quota(&mut self, at: At) {
+        self.evidence.quota = Some(at);
+    }
+
+    /// The autoscaler's own word, and whether it is of another pod than the last.
+    pub(super) fn reported(&mut self, reported: Reported, is_fresh_decider: bool) {
+        if is_fresh_decider {
+            self.restart(reported.read);
+        }
+        if let Some(before) = self.readings.back()
+            && before.observed != reported.observed
+            && before.observed.is_some()
+            && !is_fresh_decider
+        {
+            self.phase.sign(before.read, reported.read);
+        }
+        push(&mut self.readings, reported, READINGS_MAX);
+    }
+
+    /// A line of the log tells how it went on.
+    pub(super) fn logged(&mut self, reported: Reported, is_tick: bool) {
+        if is_tick {
+            self.phase.sign(reported.read.saturating_sub(Duration::from_millis(40)), reported.read);
+        }
+        let before = self.logged.unwrap_or(reported);
+        self.logged = Some(Reported {
+            desired: reported.desired.or(before.desired),
+            panicking: reported.panicking.or(before.panicking),
+            ..reported
+        });
+    }
+
+    /// Another decider began: it knows nothing of what was before.
+    pub(super) fn restart(&mut self, at: At) {
+        self.evidence.restarted(at);
+        self.phase = Phase::default();
+        self.note(at, Note::Restart);
+    }
+
+    /// Another pod owns the revision.
+    pub(super) fn leader_changed(&mut self, at: At) {
+        self.evidence.leader_changed(at);
+    }
+
+    fn note(&mut self, at: At, note: Note) {
+        let idx = self.notes.partition_point(|(known, _)| *known <= at);
+        if self.notes.len() < NOTES_MAX {
+            self.notes.insert(idx, (at, note));
+        }
+    }
+
+    // What it does.
+
+    /// Does all that was due `LAG` before `now`; tells whether it ticked.
+    pub(super) fn advance(&mut self, now: At) -> bool {
+        let until = now.saturating_sub(LAG);
+        // Before the beginning there is nothing.
+        if now < At::ZERO + LAG {
+            return false;
+        }
+        if SLEEP_MAX < until.since(self.next_due()) {
+            self.oversleep(until);
+        }
+        let mut has_ticked = false;
+        loop {
+            let due = self.next_due();
+            if until < due {
+                return has_ticked;
+            }
+            if self.notes.front().is_some_and(|(at, _)| *at <= due) {
+                if let Some((at, note)) = self.notes.pop_front() {
+                    has_ticked |= self.take(at, note);
+                }
+            } else if due == self.due.tick {
+                self.tick(due, false);
+                self.due.tick = self.after_tick(due);
+                has_ticked = true;
+            } else {
+                self.hear(due);
+            }
+        }
+    }
+
+    /// Nothing was heard for so long that what was remembered is worth nothing.
+    fn oversleep(&mut self, until: At) {
+        self.due = Due { scrape: until, tick: until };
+        self.sight = Sight::default();
+        for (at, _) in &mut self.notes {
+            *at = until;
+        }
+    }
+
+    fn next_due(&self) -> At {
+        let clocks = self.due.scrape.min(self.due.tick);
+        self.notes.front().map_or(clocks, |(at, _)| clocks.min(*at))
+    }
+
+    /// A tick follows a tick by two seconds, or by what is left to the phase that is known now.
+    fn after_tick(&self, at: At) -> At {
+        match self.phase.most_likely() {
+            Some(phase) => phase::next(at + SECOND, phase, TICK),
+            None => at + TICK,
+        }
+    }
+
+    fn take(&mut self, at: At, note: Note) -> bool {
+        match note {
+            Note::Wake => {
+                let first = Load { concurrency: 1.0, rps: 1.0 };
+                self.record(at, first);
+                self.tick(at, true);
+                return true;
+            }
+            Note::Restart => {
+                let n_ready = self.feed.n_ready(at);
+                if let Some(config) = &self.config {
+                    let wall = self.wall(at);
+                    let mut decider = Decider::new(&config.config, n_ready, wall);
+                    decider.is_certain = true;
+                    self.decider = Some(decider);
+                }
+                self.sight.whole_since = Some(at);
+            }
+            Note::Configure(config) => {
+                let wall = self.wall(at);
+                match (&mut self.decider, &self.config) {
+                    (Some(decider), Some(before)) => {
+                        decider.reconfigure(&before.config, &config.config, wall);
+                    }
+                    // Whether the real one panics when we come is not known; ours begins calm.
+                    _ => self.decider = Some(Decider::new(&config.config, 0, wall)),
+                }
+                self.config = Some(config);
+            }
+        }
+        false
+    }
+
+    /// Hears pods and activators, once a second.
+    fn hear(&mut self, at: At) {
+        self.due.scrape = match self.phase.most_likely() {
+            Some(phase) => phase::next(at + SECOND / 2, phase + SCRAPE_AFTER_TICK, SECOND),
+            None => at + SECOND,
+        };
+        let is_scraped = self.config.as_ref().is_none_or(|config| config.config.scraped());
+        let scraped = self.feed.scrape(at);
+        let (reported, share) = self.feed.reports(at, &scraped);
+        let direct = scraped.direct.filter(|_| is_scraped);
+        let reported = reported.filter(|_| share != Share::Unknown);
+        let load = match (direct, reported) {
+            (Some(direct), Some(reported)) => Some(direct.plus(reported)),
+            (direct, reported) => direct.or(reported),
+        };
+        if let Some(load) = load {
+            self.record(at, load);
+            push(&mut self.loads, (at, load), LOADS_MAX);
+        }
+        let sight = &mut self.sight;
+        if 0 < scraped.n_read || share == Share::Reported && scraped.n_ready == 0 {
+            sight.heard = Some(at);
+        }
+        let is_whole = match share {
+            Share::Reported => 0 < scraped.n_read || scraped.n_ready == 0,
+            Share::Proxied => 0 < scraped.n_read,
+            Share::Own | Share::Unknown => false,
+        };
+        if is_whole {
+            sight.whole_since = sight.whole_since.or(Some(at));
+            sight.last_whole = Some(at);
+        } else {
+            sight.whole_since = None;
+        }
+        (sight.scraped, sight.share) = (scraped, share);
+    }
+
+    fn record(&mut self, at: At, load: Load) {
+        let wall = self.wall(at);
+        if let Some(decider) = &mut self.decider {
+            decider.concurrency.record(wall, load.concurrency);
+            decider.rps.record(wall, load.rps);
+        }
+    }
+
+    fn tick(&mut self, at: At, is_poke: bool) {
+        let Some(config) = self.config.clone() else { return };
+        let wall = self.wall(at);
+        let ready = self.feed.n_ready(at);
+        let (source, observed) = self.observed(at, &config.config);
+        let input = self.input(at, source, &config.config);
+        let Some(decider) = &mut self.decider else { return };
+        let inputs = Inputs { ready, observed };
+        let decided = decide(&config.config, &mut decider.memory, &inputs, wall);
+        decider.after(&decided, &input, (at, self.sight.last_whole), &config.config);
+        let outcome = self.context.status.map(|status| {
+            let seen = Seen {
+                desired: decider.desired,
+                excess_burst_capacity: decider.excess_burst_capacity,
+                ready,
+                replicas: self.context.replicas.unwrap_or(ready),
+                mode: self.context.mode.unwrap_or(Mode::Proxy),
+                proxying_since: self.context.proxying_since,
+            };
+            let outcome = reconcile::reconcile(&config.config, &status, &seen, wall);
+            Bounded {
+                want: outcome.want,
+                gate: outcome.gate,
+                mode: outcome.mode,
+                n_activators: outcome.n_activators,
+            }
+        });
+        let back = |moment: At| at.saturating_sub(wall.since(moment));
+        let decision = Decision { at, panic_since: decided.panic_since.map(back), ..decided };
+        self.settle(at);
+        let mut tick = Tick {
+            decision,
+            config,
+            input,
+            outcome,
+            reported: None,
+            asked: self.context.asked,
+            is_poke,
+            gaps: Gaps::default(),
+        };
+        tick.reported = self.word_of(at, at + TICK);
+        tick.gaps = self.evidence.gaps(&tick);
+        // One word says enough where nothing is known and nothing changes.
+        let says_nothing = |tick: &Tick| !tick.decision.valid();
+        if says_nothing(&tick)
+            && self.ticks.back().is_some_and(|last| {
+                says_nothing(last) && last.decision.ready == ready && last.asked == tick.asked
+            })
+        {
+            self.ticks.pop_back();
+        }
+        push(&mut self.ticks, tick, TICKS_MAX);
+    }
+
+    /// The tick before the one at `at` will hear nothing more: what the autoscaler said of it,
+    /// and why they part, is settled.
+    fn settle(&mut self, at: At) {
+        let Some(before) = self.ticks.back().map(Tick::at) else { return };
+        let word = self.word_of(before, at);
+        let asked = self.context.asked;
+        if let Some(mut last) = self.ticks.pop_back() {
+            last.reported = word;
+            last.asked = asked;
+            last.gaps = self.evidence.gaps(&last);
+            self.ticks.push_back(last);
+        }
+    }
+
+    /// The autoscaler's last word between two ticks.
+    fn word_of(&self, from: At, to: At) -> Option<Reported> {
+        let metric = self.readings.iter().rev().find(|it| from < it.read && it.read <= to);
+        metric.or_else(|| self.logged.as_ref().filter(|_| self.readings.is_empty())).copied()
+    }
+
+    fn observed(&self, at: At, config: &Config) -> (Source, Option<Observed>) {
+        let heard = self.sight.heard.filter(|heard| at.since(*heard) < OWN_FRESH);
+        if heard.is_some() {
+            let windows = self.decider.as_ref().map(|decider| match config.metric {
+                Metric::Concurrency => &decider.concurrency,
+                Metric::Rps => &decider.rps,
+            });
+            let observed = windows.and_then(|it| it.observed(self.wall(at), config.scraped()));
+            return (Source::Pods, observed);
+        }
+        let nearest = self.readings.iter().find(|it| at < it.read).or(self.readings.back());
+        let exported = nearest
+            .filter(|it| at.since(it.read).max(it.read.since(at)) < EXPORTED_FRESH)
+            .and_then(|it| it.observed);
+        match exported {
+            Some(observed) => (Source::Exported, Some(observed)),
+            None => (Source::Nothing, None),
+        }
+    }
+
+    fn input(&self, at: At, source: Source, config: &Config) -> Input {
+        let whole_since = self.sight.whole_since;
+        let covers = |since: At| config.stable_window <= at.since(since);
+        Input {
+            source,
+            n_read: self.sight.scraped.n_read,
+            n_ready: self.sight.scraped.n_ready,
+            share: self.sight.share,
+            whole_since,
+            is_whole: whole_since.is_some_and(covers)
+                || whole_since.is_some_and(|since| self.evidence.has_restarted_at(since)),
+        }
+    }
+
+    /// The wall clock, as a moment: Knative cuts time at its whole seconds.
+    fn wall(&self, at: At) -> At {
+        wall(self.anchor, at)
+    }
+}
+
+// === impl Decider ===
+
+impl Decider {
+    fn new(config: &Config, ready: u32, wall: At) -> Self {
+        let windows =
+            || Windows::new(config.aggregation, config.stable_window, config.panic_window);
+        Self {
+            concurrency: windows(),
+            rps: windows(),
+            memory: Memory::new(config, ready, wall),
+            desired: None,
+            excess_burst_capacity: crate::kpa::burst::initial_excess_burst_capacity(config),
+            is_certain: false,
+        }
+    }
+
+    fn reconfigure(&mut self, before: &Config, config: &Config, wall: At) {
+        if before.aggregation != config.aggregation {
+            let fresh =
+                || Windows::new(config.aggregation, config.stable_window, config.panic_window);
+            (self.concurrency, self.rps) = (fresh(), fresh());
+            return;
+        }
+        self.concurrency.resize(config.stable_window, config.panic_window, wall);
+        self.rps.resize(config.stable_window, config.panic_window, wall);
+    }
+
+    /// Remembers what was decided, and whether that is certain: after a whole stable window it is
+    /// known that there was no panic, and what is over the threshold surely is one.
+    fn after(
+        &mut self,
+        decided: &Decision,
+        input: &Input,
+        (at, last_whole): (At, Option<At>),
+        config: &Config,
+    ) {
+        if let Some(steps) = decided.steps {
+            self.desired = Some(steps.desired);
+            self.excess_burst_capacity = steps.excess_burst_capacity;
+        }
+        let sees_panic_window =
+            input.whole_since.is_some_and(|since| config.panic_window <= at.since(since));
+        let is_blind = last_whole.is_none_or(|last| config.panic_window < at.since(last));
+        if input.is_whole
+            || sees_panic_window && matches!(decided.turn, Turn::Entered | Turn::Extended)
+        {
+            self.is_certain = true;
+        } else if is_blind || input.source != Source::Pods {
+            self.is_certain = false;
+        }
+    }
+}
+
+/// A moment of the run as one that counts from 1970, so that its seconds are those of the clock.
+fn wall(anchor: Anchor, at: At) -> At {
+    At::from_micros(u64::try_from(anchor.wall(at).0).unwrap_or(0))
+}
+
+fn push<T>(ring: &mut VecDeque<T>, item: T, most: usize) {
+    if ring.len() == most {
+        ring.pop_front();
+    }
+    ring.push_back(item);
+}

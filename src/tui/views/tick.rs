@@ -1,0 +1,290 @@
+//! One decision of the autoscaler, step by step: what it saw, what it reckoned, what bound it, what
+//! would have made it another, and what comes next.
+
+use ratatui::layout::Rect;
+use ratatui::text::Span;
+
+use crate::kpa::config::Setting;
+use crate::kpa::explain::After;
+use crate::kpa::explain::Explanation;
+use crate::kpa::explain::Step;
+use crate::kpa::explain::Subject;
+use crate::kpa::explain::steps;
+use crate::model::shadow::Bounded;
+use crate::model::shadow::Cause;
+use crate::model::shadow::Incomplete;
+use crate::model::shadow::Input;
+use crate::model::shadow::PodTrouble;
+use crate::model::shadow::Share;
+use crate::model::shadow::Source;
+use crate::model::shadow::Tick;
+use crate::tui::text;
+use crate::tui::theme::Role;
+use crate::tui::theme::Theme;
+use crate::tui::widgets::canvas::Canvas;
+
+use super::Scene;
+use super::decision;
+use super::why;
+
+/// Cells before a formula: the mark, the number of the step and its name.
+const MARGIN: u16 = 19;
+/// From this width on the settings stand beside the steps.
+const WIDE: u16 = 160;
+/// Cells of the settings.
+const SETTINGS: u16 = 54;
+/// From this height on each step names the settings that it uses.
+const TALL: u16 = 34;
+
+/// A block of the page: what stands in its margin, and what it says, over as many rows as that
+/// needs.
+struct Block<'a> {
+    margin: Vec<Span<'a>>,
+    indent: u16,
+    text: Vec<Span<'a>>,
+}
+
+/// The decision under the cursor, or the newest.
+pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
+    let scaling = scene.moment.revision.as_ref().and_then(|it| scene.model.scaling.get(it));
+    let shadow = scaling.and_then(|scaling| scaling.shadow.as_deref());
+    let Some(tick) = shadow.and_then(|shadow| shadow.tick_at(scene.moment.at)) else {
+        no_tick(canvas, area, scene);
+        return;
+    };
+    let area = if WIDE <= area.width {
+        let left = area.width - SETTINGS;
+        decision::draw(canvas, Rect { x: area.x + left, width: SETTINGS, ..area }, scene);
+        Rect { width: left, ..area }
+    } else {
+        area
+    };
+    let explained = explanation(tick);
+    let inside = canvas.frame(area, title(canvas.theme, scene, tick, &explained));
+    inputs(canvas, area, tick);
+    let blocks = blocks(canvas.theme, tick, &explained, inside);
+    let last = blocks.len().saturating_sub(1);
+    let mut row = 0;
+    for block in blocks.iter().skip(scene.ui.selected().min(last)) {
+        if inside.height <= row {
+            break;
+        }
+        row += write(canvas, inside, row, block);
+    }
+}
+
+/// A tick, explained.
+pub fn explanation(tick: &Tick) -> Explanation {
+    let after =
+        |bounded: &Bounded| After { want: bounded.want, gate: bounded.gate, mode: bounded.mode };
+    steps(&Subject {
+        config: tick.config(),
+        decision: &tick.decision,
+        outcome: tick.outcome.as_ref().map(after),
+    })
+}
+
+fn no_tick(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
+    let theme = canvas.theme;
+    let inside = canvas.frame(area, vec![theme.strong(Role::Accent, "WHY")]);
+    let class = scene.moment.scaler.class.as_str();
+    let reason = if !class.is_empty() && class != "kpa" {
+        format!("the autoscaler of this revision is {class}, not Knative's own: it does not tick")
+    } else if scene.moment.revision.is_none() {
+        "no revision is known yet".to_owned()
+    } else {
+        "no decision is known at this moment: it takes a PodAutoscaler, config-autoscaler, and \
+         some seconds of queue-proxies, activators or the autoscaler's own metrics"
+            .to_owned()
+    };
+    canvas.wrap(inside, [theme.span(Role::Dim, reason)]);
+    let below = Rect { y: inside.y + 3, height: inside.height.saturating_sub(3), ..inside };
+    canvas.wrap(below, why::sentence(theme, scene));
+}
+
+/// `WHY 8 pods · tick 14:03:24.6 · panic`
+fn title<'a>(
+    theme: &Theme,
+    scene: &Scene<'_>,
+    tick: &Tick,
+    explained: &Explanation,
+) -> Vec<Span<'a>> {
+    let clock = text::clock_tenths(scene.model.run.anchor(), tick.at());
+    let pods = match explained.pods {
+        Some(1) => "1 pod".to_owned(),
+        Some(pods) => format!("{pods} pods"),
+        None => "–".to_owned(),
+    };
+    let mut spans = vec![
+        theme.strong(Role::Accent, "WHY "),
+        theme.strong(Role::Desired, pods),
+        theme.span(Role::Dim, " · tick of "),
+        theme.span(Role::Text, clock),
+    ];
+    if tick.decision.panicking() {
+        spans.push(theme.span(Role::Dim, " · "));
+        spans.push(theme.strong(Role::Panic, "▲ PANIC"));
+    }
+    if tick.is_poke {
+        spans.push(theme.span(Role::Dim, " · called for by a first request"));
+    }
+    spans
+}
+
+/// What the averages are made of, at the right end of the lower edge.
+fn inputs(canvas: &mut Canvas<'_>, area: Rect, tick: &Tick) {
+    let theme = canvas.theme;
+    let (role, words) = input_words(&tick.input);
+    let words = text::head(&words, usize::from(area.width.saturating_sub(8)));
+    let width = u16::try_from(text::width(&words) + 2).unwrap_or(0);
+    let x = area.right().saturating_sub(width + 2);
+    let edge = Rect { x, y: area.bottom().saturating_sub(1), width, height: 1 };
+    canvas.line(edge, 0, [theme.span(role, format!(" {words} "))]);
+}
+
+/// What the averages of a tick are made of, in words, and whether that is all there is.
+pub fn input_words(input: &Input) -> (Role, String) {
+    let pods = match (input.n_read, input.n_ready) {
+        (_, 0) => "no pod ready".to_owned(),
+        (read, ready) if read == ready && ready == 1 => "queue-proxy of the pod".to_owned(),
+        (read, ready) if read == ready => format!("queue-proxies of all {ready} pods"),
+        (read, ready) => format!("a sample: queue-proxies of {read} of {ready} pods"),
+    };
+    let share = match input.share {
+        Share::Reported => "activators",
+        Share::Proxied => "what came through activators, without what waits in them",
+        Share::Own => "our own requests in flight (inferred)",
+        Share::Unknown => "activators not known",
+    };
+    match input.source {
+        Source::Exported => (Role::Dim, "from the autoscaler's own averages".to_owned()),
+        Source::Nothing => (Role::Warn, "no input is known".to_owned()),
+        Source::Pods if input.is_whole && input.share == Share::Reported => {
+            (Role::Dim, format!("from {pods} and {share}"))
+        }
+        Source::Pods if input.is_whole => (Role::Warn, format!("from {pods}; {share}")),
+        Source::Pods => {
+            (Role::Warn, format!("from {pods} and {share}; not yet for a whole window"))
+        }
+    }
+}
+
+fn blocks<'a>(theme: &Theme, tick: &Tick, explained: &Explanation, inside: Rect) -> Vec<Block<'a>> {
+    let plain = |text| Block { margin: Vec::new(), indent: 0, text };
+    let mut blocks = vec![plain(why::pieces(theme, explained.headline.clone()))];
+    let is_tall = TALL <= inside.height;
+    if is_tall {
+        blocks.push(plain(Vec::new()));
+    }
+    for (n, step) in (1..).zip(&explained.steps) {
+        blocks.push(step_block(theme, n, step));
+        if is_tall && inside.width < WIDE - SETTINGS {
+            blocks.extend(settings_block(theme, tick, step));
+        }
+    }
+    if is_tall {
+        blocks.push(plain(Vec::new()));
+    }
+    let named = |name: &str, role, text| Block {
+        margin: vec![theme.span(role, format!("  {name}"))],
+        indent: MARGIN,
+        text,
+    };
+    if !explained.otherwise.is_empty() {
+        let text = why::pieces(theme, explained.otherwise.clone());
+        blocks.push(named("or else", Role::Accent, text));
+    }
+    blocks.push(named("three lines", Role::Text, lines(theme, tick)));
+    for (question, answer) in &explained.outlook {
+        let text = why::pieces(theme, answer.clone());
+        blocks.push(named(question.title(), Role::Text, text));
+    }
+    blocks
+}
+
+fn step_block<'a>(theme: &Theme, n: usize, step: &Step) -> Block<'a> {
+    let (mark, role) = if step.binds { ("▸", Role::Accent) } else { (" ", Role::Text) };
+    let name = text::left(step.kind.title(), 13);
+    let margin = vec![
+        theme.strong(Role::Accent, mark),
+        theme.span(Role::Dim, format!("{n:>2} ")),
+        if step.binds { theme.strong(role, name) } else { theme.span(role, name) },
+    ];
+    Block { margin, indent: MARGIN, text: why::pieces(theme, step.formula.clone()) }
+}
+
+/// The settings that a step uses, each with where it comes from.
+fn settings_block<'a>(theme: &Theme, tick: &Tick, step: &Step) -> Option<Block<'a>> {
+    let used: Vec<&Setting> =
+        tick.config.settings.iter().filter(|it| step.uses.contains(&it.name)).collect();
+    let mut text = Vec::new();
+    for setting in used {
+        if !text.is_empty() {
+            text.push(theme.span(Role::Border, " · "));
+        }
+        text.push(theme.span(Role::Dim, format!("{} {} ", setting.name, setting.value)));
+        let origin = decision::role(setting.origin);
+        text.push(theme.span(origin, format!("({})", setting.origin_words())));
+    }
+    (!text.is_empty()).then_some(Block { margin: Vec::new(), indent: MARGIN, text })
+}
+
+/// `our model 9 · autoscaler 9 · asked for 9 · ready 8: …`
+fn lines<'a>(theme: &Theme, tick: &Tick) -> Vec<Span<'a>> {
+    let pods = |n: Option<u32>| n.map_or_else(|| text::UNKNOWN.to_owned(), |n| n.to_string());
+    let reported = tick.reported;
+    let mut spans = Vec::new();
+    for (name, role, value) in [
+        ("our model ", Role::Text, tick.decision.desired()),
+        (" · autoscaler ", Role::Text, reported.and_then(|it| it.desired)),
+        (" · asked for ", Role::Desired, tick.asked),
+        (" · ready ", Role::Ready, Some(tick.decision.ready)),
+    ] {
+        spans.push(theme.span(Role::Dim, name));
+        spans.push(theme.strong(role, pods(value)));
+    }
+    let gaps = tick.gaps;
+    for cause in [gaps.model, gaps.asked, gaps.ready].into_iter().flatten() {
+        spans.push(theme.span(Role::Dim, "; "));
+        spans.push(theme.span(Role::Warn, cause_words(cause)));
+    }
+    spans
+}
+
+/// A cause in words.
+pub fn cause_words(cause: Cause) -> String {
+    match cause {
+        Cause::Incomplete(Incomplete::JustBegan) => {
+            "we have not looked for a whole window yet".to_owned()
+        }
+        Cause::Incomplete(Incomplete::Pods { n_read, n_ready }) => {
+            format!("our own input is incomplete: {n_read} of {n_ready} pods answer us")
+        }
+        Cause::Incomplete(Incomplete::Activator) => {
+            "our own input is incomplete: what waits in the activators is not known".to_owned()
+        }
+        Cause::MissedScrape => "the autoscaler missed scrapes".to_owned(),
+        Cause::AutoscalerRestarted(_) => "the autoscaler was restarted".to_owned(),
+        Cause::LeaderChanged(_) => "another autoscaler leads now".to_owned(),
+        Cause::ConfigChanged(_) => "a setting was changed".to_owned(),
+        Cause::MaxScale(most) => format!("max-scale allows {most}"),
+        Cause::LeastScale(least) => format!("min-scale or initial-scale keeps {least}"),
+        Cause::WayToZero => "the last pod waits for the way to zero".to_owned(),
+        Cause::Pods(PodTrouble::Quota) => "a quota allows no more pods".to_owned(),
+        Cause::Pods(PodTrouble::Unschedulable) => "no node has room for a pod".to_owned(),
+        Cause::Pods(PodTrouble::ImagePull) => "the image cannot be pulled".to_owned(),
+        Cause::Pods(PodTrouble::Crash) => "a container ends again and again".to_owned(),
+    }
+}
+
+/// Writes a block; returns the rows used.
+fn write(canvas: &mut Canvas<'_>, inside: Rect, row: u16, block: &Block<'_>) -> u16 {
+    let place = Rect { y: inside.y + row, height: inside.height - row, ..inside };
+    canvas.line(place, 0, block.margin.iter().cloned());
+    if block.text.is_empty() {
+        return 1;
+    }
+    let indent = block.indent.min(place.width);
+    let place = Rect { x: place.x + indent, width: place.width - indent, ..place };
+    canvas.wrap(place, block.text.iter().cloned())
+}

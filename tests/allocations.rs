@@ -1,0 +1,102 @@
+//! What a request costs the allocator: nothing.
+//!
+//! Counted over the whole process, so the server and the test itself allocate nothing for a request
+//! either. An interval may allocate; hence two loads of one length are compared.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::alloc::System;
+use std::io::Read as _;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::net::TcpListener;
+use std::net::TcpStream;
+
+use rampscope::bus;
+use rampscope::clock::Clock;
+use rampscope::event::Event;
+use rampscope::event::run::Found;
+use rampscope::load::Engine;
+use rampscope::load::EngineSpec;
+use rampscope::scenario;
+use stats_alloc::INSTRUMENTED_SYSTEM;
+use stats_alloc::Region;
+use stats_alloc::StatsAlloc;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Allocations for a request that are no fault: histograms grow with what they hold.
+const FEW: f64 = 0.02;
+
+/// Answers everything that is one read long.
+fn serve(mut stream: TcpStream) {
+    let mut buffer = [0; 4096];
+    while let Ok(1..) = stream.read(&mut buffer) {
+        if stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").is_err() {
+            return;
+        }
+    }
+}
+
+fn server() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            std::thread::spawn(move || serve(stream.unwrap()));
+        }
+    });
+    address
+}
+
+/// Requests that succeeded, and allocations meanwhile.
+fn cost(address: SocketAddr, load: &str) -> (u64, usize) {
+    let url = format!("http://{address}");
+    let text = format!(
+        "name: t\ntarget: {{url: '{url}', connections: 4}}\nrequest: {{path: /, matrix: \
+         [{{vary: query a, of: [x, y]}}]}}\nload: {load}\n"
+    );
+    let plan = scenario::parse(&text, "t").unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let clock = Clock::start();
+        let (sender, mut bus) = bus::bus(bus::CAPACITY, clock);
+        let found = Found { url, host: None, via: String::new() };
+        let spec = EngineSpec::new(plan, &found, clock).unwrap();
+        let region = Region::new(ALLOCATOR);
+        let engine = Engine::start(spec, sender).unwrap();
+        let mut succeeded = 0;
+        loop {
+            let stamped = tokio::select! { biased;
+                stamped = bus.recv() => stamped,
+                () = engine.ended() => None,
+                () = engine.plan_done() => { engine.stop(); None }
+            };
+            let Some(stamped) = stamped else { break };
+            if let Event::Traffic(interval) = stamped.event {
+                succeeded += interval.succeeded;
+            }
+        }
+        (succeeded, region.change().allocations)
+    })
+}
+
+#[test]
+fn no_request_allocates() {
+    let address = server();
+    for (load, fast) in [
+        ("{stages: [{for: 1s, at: 200/s}]}", "{stages: [{for: 1s, at: 4000/s}]}"),
+        (
+            "{arrivals: closed, think: 100ms, stages: [{for: 1s, at: 4 users}]}",
+            "{arrivals: closed, stages: [{for: 1s, at: 4 users}]}",
+        ),
+    ] {
+        let (few, many) = (cost(address, load), cost(address, fast));
+        let n_requests = many.0 - few.0;
+        assert!(1000 < n_requests, "{few:?} {many:?}");
+        #[expect(clippy::cast_precision_loss, reason = "small counts")]
+        let each = many.1.saturating_sub(few.1) as f64 / n_requests as f64;
+        assert!(each < FEW, "{each:.3} allocations a request: {few:?} and {many:?}");
+    }
+}
