@@ -29,6 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("journal", &["bus", "clock", "event", "units"]),
     // The second floor, south: eyes.
     ("tui", &["event", "kpa", "model", "series", "units"]),
+    // `kpa` for telling of a play under another configuration.
     ("export", &["event", "kpa", "model", "scenario", "series", "tui", "units"]),
     // Across the street: only wire protocols.
     ("sim", &["clock", "kpa", "scenario", "tasks", "units"]),

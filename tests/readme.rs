@@ -41,6 +41,8 @@ const HOW: &[(&str, &str, &[i32])] = &[
     ("rampscope run", " --headless --duration 2s", &[0, 1]),
     ("rampscope load", " --headless", &[0]),
     ("rampscope replay", " --headless", &[0]),
+    // There the last run is one of load alone, which has nothing to play.
+    ("rampscope whatif", "", &[0, 2]),
     // The last run may be one without a cluster, of which there is nothing to explain.
     ("rampscope explain", "", &[0, 2]),
     ("rampscope completions", "", &[0]),

@@ -462,7 +462,7 @@ fn overview_with_fewer_colours_and_characters() {
 #[test]
 fn the_other_views() {
     let (model, mut ui) = scene(run(), MOMENT + 10);
-    for view in [View::Pods, View::Latency, View::Sources, View::Log, View::Help] {
+    for view in [View::Latency, View::Sources, View::Log, View::Help] {
         ui.show(view);
         let buffer = drawn(&model, &ui, &night(), (120, 40));
         check(view.name(), &buffer, &night());
@@ -627,6 +627,58 @@ fn the_map_is_of_the_selected_time() {
     assert_ne!(first[20..30], third[20..30], "another map");
     ui.update(Action::CursorLeft, &model);
     assert!(page(&ui).join("\n").contains("at cursor"));
+}
+
+/// A run with something to look at: metrics are off, and we ourselves are the bottleneck.
+fn troubled() -> Vec<Stamped> {
+    let mut events = without_metrics();
+    for stamped in &mut events {
+        if let Event::Traffic(interval) = &mut stamped.event
+            && At::from_secs(36) <= interval.began
+        {
+            interval.client_limited = Some("in-flight cap".to_owned());
+        }
+    }
+    events
+}
+
+const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
+
+#[test]
+fn what_needs_a_look_at_every_size() {
+    let (model, mut ui) = scene(&troubled(), MOMENT);
+    ui.show(View::Findings);
+    for (width, height) in SIZES {
+        let name = format!("findings-{width}x{height}");
+        check(&name, &drawn(&model, &ui, &night(), (width, height)), &night());
+    }
+    let (model, mut ui) = scene(run(), MOMENT);
+    ui.show(View::Findings);
+    check("findings-none", &drawn(&model, &ui, &night(), (120, 40)), &night());
+}
+
+#[test]
+fn what_if_at_every_size() {
+    let (model, mut ui) = scene(watched(), 75);
+    ui.show(View::WhatIf);
+    for action in [Action::Double, Action::Down, Action::Down, Action::Down, Action::RateUp] {
+        ui.update(action, &model);
+    }
+    for (width, height) in SIZES {
+        let name = format!("what-if-{width}x{height}");
+        check(&name, &drawn(&model, &ui, &night(), (width, height)), &night());
+    }
+}
+
+#[test]
+fn pods_with_one_taken_apart_at_every_size() {
+    let (model, mut ui) = scene(run(), MOMENT + 10);
+    ui.show(View::Pods);
+    ui.update(Action::Down, &model);
+    for (width, height) in SIZES {
+        let name = format!("pods-{width}x{height}");
+        check(&name, &drawn(&model, &ui, &night(), (width, height)), &night());
+    }
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod simulate;
 mod snapshot;
 pub mod spec;
 pub mod terminal;
+pub mod whatif;
 
 use std::io;
 use std::io::Write as _;
@@ -71,7 +72,7 @@ pub fn start(invocation: Invocation) -> Result<Outcome, Failure> {
         | Invocation::Load { settings, .. }
         | Invocation::Replay { settings, .. } => settings.log.clone(),
         Invocation::Sim { log, .. } | Invocation::Doctor { log, .. } => log.clone(),
-        Invocation::Explain { .. } => None,
+        Invocation::Explain { .. } | Invocation::WhatIf(_) => None,
     };
     // It is the last to go.
     let _log =
@@ -151,6 +152,7 @@ async fn dispatch(invocation: Invocation) -> Result<Outcome, Failure> {
             replay(&settings, &run, speed, latency_log.as_deref()).await
         }
         Invocation::Explain { run, at, json } => explaining::explain(&run, at, json),
+        Invocation::WhatIf(asked) => whatif::whatif(*asked),
         Invocation::Sim { seed, .. } => simulate::simulate(seed).await,
         Invocation::Doctor { cluster, service, json, .. } => {
             doctor::doctor(&cluster, service.as_deref(), json).await

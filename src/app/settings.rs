@@ -63,6 +63,8 @@ pub enum Invocation {
         /// As JSON.
         json: bool,
     },
+    /// A record's load, or a file's, under another configuration.
+    WhatIf(Box<super::whatif::WhatIf>),
     /// The embedded cluster alone.
     Sim {
         /// Seed of all that is random.

@@ -12,6 +12,8 @@ use clap::ValueEnum;
 
 use super::examples;
 use crate::app::settings::Moment;
+use crate::app::whatif::Change;
+use crate::app::whatif::Condition;
 use crate::scenario::Override;
 use crate::scenario::amount::Amount;
 use crate::scenario::amount::Size;
@@ -50,6 +52,9 @@ pub(super) enum Command {
     /// Show a recorded run again, in the same screen
     #[command(after_help = examples::REPLAY)]
     Replay(Box<ReplayArgs>),
+    /// Play a record's load under another configuration of the autoscaler
+    #[command(after_help = examples::WHATIF)]
+    Whatif(Box<WhatIfArgs>),
     /// Say why it scaled: each decision of a recorded run, step by step
     #[command(after_help = examples::EXPLAIN)]
     Explain(ExplainArgs),
@@ -282,6 +287,39 @@ pub(super) struct ReplayArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct WhatIfArgs {
+    /// The run folder, its name, or `last`; or a file with a load: CSV or JSON lines of concurrency
+    /// over time
+    #[arg(value_name = "RUN|FILE")]
+    pub(super) subject: String,
+    /// Change a setting of the autoscaler, as target=50, window=20s, panic-window=20%
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(super) changes: Vec<Change>,
+    /// Search over a setting: target, or target=5,10,20; may be given again for a grid
+    #[arg(long, value_name = "KEY")]
+    pub(super) find: Vec<String>,
+    /// What a configuration of the search must keep, as p95<300ms, short<10s, panics<1
+    /// [default: no longer short than it was]
+    #[arg(long, value_name = "PROMISE")]
+    pub(super) under: Vec<Condition>,
+    /// The revision [default: the run's own]
+    #[arg(long, value_name = "NAME")]
+    pub(super) revision: Option<String>,
+    /// What a pod bears, in the metric [default: the target as it was]
+    #[arg(long, value_name = "N", value_parser = parse_capacity)]
+    pub(super) capacity: Option<f64>,
+    /// How long a pod needs to become ready [default: as those of the record]
+    #[arg(long, value_name = "TIME")]
+    pub(super) cold_start: Option<Span>,
+    /// Pods that are ready at the beginning of a file
+    #[arg(long, value_name = "N", default_value = "0", value_parser = clap::value_parser!(u32).range(..=1000))]
+    pub(super) ready: u32,
+    /// As JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
     /// The run folder, its name, or `last`
     pub(super) run: String,
@@ -483,6 +521,13 @@ fn parse_most(text: &str) -> Result<f64, String> {
         Ok(Amount::Users(users)) if 0.0 < users => Ok(users),
         _ => parse_rate(text),
     }
+}
+
+fn parse_capacity(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|capacity| (0.01..1e6).contains(capacity))
+        .ok_or_else(|| "write a number, as 10".to_owned())
 }
 
 fn parse_moment(text: &str) -> Result<Moment, String> {

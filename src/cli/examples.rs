@@ -52,6 +52,16 @@ Examples:
   rampscope explain results --at 14:03:22.4
   rampscope explain last --json | jq .headline";
 
+pub(super) const WHATIF: &str = "\
+What the load asked for is taken from the record (concurrency is taken as demand), and pods become
+ready as those of the record did. Nothing is changed in any cluster: the last lines say how to.
+
+Examples:
+  rampscope whatif last --set target=50 --set panic-window=20%
+  rampscope whatif last --find target --under 'p95<300ms'
+  rampscope whatif results --find target --find window=20s,60s --under 'short<10s' --json
+  rampscope whatif concurrency.csv --set target=20 --cold-start 5s --ready 1";
+
 pub(super) const SIM: &str = "\
 When it is up it prints one line of JSON with the path of a kubeconfig, the address of the
 gateway, the host of the service and the addresses of the metrics; it runs until it is stopped.

@@ -154,6 +154,7 @@ mod tests {
                 // What follows two spaces explains, what follows `|` or `>` is the shell's.
                 let typed = line.split("  ").next().unwrap_or_default();
                 let typed = typed.split(['|', '>']).next().unwrap_or_default();
+                let typed = typed.replace('\'', "");
                 let parsed =
                     command(Path::new("rampscope")).try_get_matches_from(typed.split_whitespace());
                 assert!(parsed.is_ok(), "{typed}: {}", parsed.unwrap_err());

@@ -13,6 +13,7 @@ pub mod report;
 pub mod summary;
 mod svg;
 mod text;
+pub mod whatif;
 
 pub use ansi::ansi;
 pub use palette::Palette;

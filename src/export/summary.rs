@@ -16,9 +16,13 @@ use crate::event::run::Outcome;
 use crate::event::scaler::Origin;
 use crate::event::traffic::Limit;
 use crate::model::Model;
+use crate::model::findings::Open;
 use crate::model::scaling::PanicState;
 use crate::model::scaling::RevisionScaling;
+use crate::model::scorecard::Scorecard;
 use crate::model::sources::Health;
+use crate::model::startup;
+use crate::model::startup::Part;
 use crate::model::traffic::Phase;
 use crate::model::traffic::SplitTotals;
 use crate::model::traffic::Totals;
@@ -49,6 +53,10 @@ pub struct Summary {
     pub scaling: Option<ScalingSummary>,
     /// The sources.
     pub sources: Vec<SourceSummary>,
+    /// How well the scaling followed the load; `None` without a revision.
+    pub scorecard: Option<ScorecardSummary>,
+    /// What needed a look, open or not.
+    pub findings: Vec<FindingSummary>,
     /// The scenario's checks.
     pub checks: Vec<CheckSummary>,
     /// Our own process; `None` in a record that was cut off.
@@ -193,13 +201,103 @@ pub struct ScalingSummary {
     /// Pods that became ready while we looked.
     pub cold_starts: Option<u64>,
     /// From creation to Ready.
-    pub cold_start: Option<LatencySummary>,
+    pub cold_start: Option<ColdStartSummary>,
     /// How panic was known.
     pub panic_source: PanicSource,
     /// Each panic.
     pub panics: Option<Vec<PanicSummary>>,
     /// Seconds in panic.
     pub panic_s: Option<f64>,
+}
+
+/// Cold starts, from creation to Ready, in milliseconds, and the parts that they are made of.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ColdStartSummary {
+    /// How many.
+    pub count: u64,
+    /// The fastest.
+    pub min: Option<f64>,
+    /// Their mean.
+    pub mean: Option<f64>,
+    /// Half took at most this.
+    pub p50: Option<f64>,
+    /// 90 %.
+    pub p90: Option<f64>,
+    /// 95 %.
+    pub p95: Option<f64>,
+    /// 99 %.
+    pub p99: Option<f64>,
+    /// 99.9 %.
+    pub p999: Option<f64>,
+    /// The slowest.
+    pub max: Option<f64>,
+    /// From one step to another.
+    pub parts: Vec<ColdStartPart>,
+}
+
+/// The time between two steps of a start, in milliseconds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ColdStartPart {
+    /// The earlier step.
+    pub from: &'static str,
+    /// The later one.
+    pub to: &'static str,
+    /// Starts of which both ends came in while we watched.
+    pub measured: u64,
+    /// Starts of which an end is a stamp in whole seconds.
+    pub stamped: u64,
+    /// Starts of which an end is inferred.
+    pub inferred: u64,
+    /// Starts of which an end is not known; they are in no percentile.
+    pub unknown: u64,
+    /// Half took at most this.
+    pub p50: Option<f64>,
+    /// 95 %.
+    pub p95: Option<f64>,
+    /// The slowest.
+    pub max: Option<f64>,
+}
+
+/// How well the scaling followed the load.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ScorecardSummary {
+    /// From the first load that met no pod to the first pod ready.
+    pub time_to_first_pod_s: Option<f64>,
+    /// The longest time in which fewer pods were ready than desired.
+    pub time_to_desired_s: Option<f64>,
+    /// Ready pods at most beyond the needed ones at most, over the latter.
+    pub overshoot: Option<f64>,
+    /// Pods missing, times seconds.
+    pub pod_seconds_short: Option<f64>,
+    /// Pods that nothing needed, times seconds.
+    pub pod_seconds_wasted: Option<f64>,
+    /// How often desired rose again after it had fallen.
+    pub oscillations: Option<u64>,
+    /// Time in panic over the whole time.
+    pub panic_share: Option<f64>,
+    /// Requests that surely waited for a cold start, over all.
+    pub cold_start_share_min: Option<f64>,
+    /// Requests that may have waited for one, over all.
+    pub cold_start_share_max: Option<f64>,
+}
+
+/// What needed a look.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FindingSummary {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is.
+    pub summary: &'static str,
+    /// The evidence.
+    pub detail: String,
+    /// The settings to look at.
+    pub settings: &'static [&'static str],
+    /// The revision that it is about.
+    pub revision: Option<String>,
+    /// Since when, in seconds since the run began.
+    pub since_s: f64,
+    /// Until when; `None` if it held to the end.
+    pub until_s: Option<f64>,
 }
 
 /// How panic was known.
@@ -330,6 +428,8 @@ impl Summary {
             outcome: ended.map_or(Outcome::Lost, |ended| ended.outcome),
             traffic: has_load.then(|| TrafficSummary::of(model)),
             checks: checks.iter().map(|check| CheckSummary::of(check, model)).collect(),
+            scorecard: Scorecard::of(model).map(|card| ScorecardSummary::of(&card)),
+            findings: FindingSummary::all(model),
             scaling,
             sources: SourceSummary::all(model, end),
             client: ended
@@ -557,12 +657,83 @@ impl ScalingSummary {
             pod_seconds: has_pods
                 .then(|| known.iter().map(|scaling| scaling.pod_seconds_at(end)).sum()),
             cold_starts: has_pods.then_some(cold.len() as u64),
-            cold_start: LatencySummary::of_values(cold),
+            cold_start: LatencySummary::of_values(cold)
+                .map(|all| ColdStartSummary::of(&all, &startup::parts(model, &revisions))),
             panic_source,
             panics: knows_panic.then_some(panics),
             panic_s: knows_panic
                 .then(|| known.iter().map(|scaling| scaling.panic_seconds(end)).sum()),
         })
+    }
+}
+
+impl ColdStartSummary {
+    fn of(all: &LatencySummary, parts: &[Part]) -> Self {
+        Self {
+            count: all.count,
+            min: all.min,
+            mean: all.mean,
+            p50: all.p50,
+            p90: all.p90,
+            p95: all.p95,
+            p99: all.p99,
+            p999: all.p999,
+            max: all.max,
+            parts: parts.iter().map(ColdStartPart::of).collect(),
+        }
+    }
+}
+
+impl ColdStartPart {
+    fn of(part: &Part) -> Self {
+        let at = |share| nearest_rank(&part.took, share).map(|took| took.as_secs_f64() * 1e3);
+        Self {
+            from: part.from.key(),
+            to: part.to.key(),
+            measured: part.n_received as u64,
+            stamped: part.n_stamped as u64,
+            inferred: part.n_inferred as u64,
+            unknown: part.n_unknown as u64,
+            p50: at(0.5),
+            p95: at(0.95),
+            max: at(1.0),
+        }
+    }
+}
+
+impl ScorecardSummary {
+    fn of(card: &Scorecard) -> Self {
+        Self {
+            time_to_first_pod_s: card.time_to_first_pod_s,
+            time_to_desired_s: card.time_to_desired_s,
+            overshoot: card.overshoot,
+            pod_seconds_short: card.pod_seconds_short,
+            pod_seconds_wasted: card.pod_seconds_wasted,
+            oscillations: card.oscillations,
+            panic_share: card.panic_share,
+            cold_start_share_min: card.cold_start_share.map(|(least, _)| least),
+            cold_start_share_max: card.cold_start_share.map(|(_, most)| most),
+        }
+    }
+}
+
+impl FindingSummary {
+    fn all(model: &Model) -> Vec<Self> {
+        let past = model.findings.past().cloned();
+        past.chain(model.findings.open()).map(|open| Self::of(&open)).collect()
+    }
+
+    fn of(open: &Open) -> Self {
+        let finding = open.finding();
+        Self {
+            name: finding.key(),
+            summary: finding.summary(),
+            detail: open.detail(),
+            settings: finding.settings(),
+            revision: open.revision.as_ref().map(|revision| revision.name.clone()),
+            since_s: open.since.as_secs_f64(),
+            until_s: open.until.map(At::as_secs_f64),
+        }
     }
 }
 
@@ -596,10 +767,20 @@ impl CheckSummary {
         Self {
             name: check.text.clone(),
             unit: match check.what {
-                Measure::Latency(_) | Measure::ColdStart(_) => "s",
-                Measure::Errors => "share",
+                Measure::Latency(_)
+                | Measure::ColdStart(_)
+                | Measure::TimeToFirstPod
+                | Measure::TimeToDesired => "s",
+                Measure::Errors
+                | Measure::Overshoot
+                | Measure::PanicShare
+                | Measure::ColdStartShare => "share",
                 Measure::RateAchieved => "/s",
-                Measure::ReadyMax | Measure::Panics => "",
+                Measure::ReadyMax
+                | Measure::Panics
+                | Measure::PodSecondsShort
+                | Measure::PodSecondsWasted
+                | Measure::Oscillations => "",
             },
             limit: check.limit,
             value,
@@ -640,6 +821,35 @@ fn measure(what: Measure, model: &Model) -> Option<f64> {
             (panic_source(model, &revisions, end) != PanicSource::Unknown)
                 .then(|| count(known().map(|scaling| scaling.panics.len() as u64).sum()))
         }
+        Measure::TimeToFirstPod
+        | Measure::TimeToDesired
+        | Measure::Overshoot
+        | Measure::PodSecondsShort
+        | Measure::PodSecondsWasted
+        | Measure::Oscillations
+        | Measure::PanicShare
+        | Measure::ColdStartShare => scored(what, &Scorecard::of(model)?),
+    }
+}
+
+/// What the scorecard says of a measure.
+fn scored(what: Measure, card: &Scorecard) -> Option<f64> {
+    match what {
+        Measure::TimeToFirstPod => card.time_to_first_pod_s,
+        Measure::TimeToDesired => card.time_to_desired_s,
+        Measure::Overshoot => card.overshoot,
+        Measure::PodSecondsShort => card.pod_seconds_short,
+        Measure::PodSecondsWasted => card.pod_seconds_wasted,
+        Measure::Oscillations => card.oscillations.map(count),
+        Measure::PanicShare => card.panic_share,
+        // What is promised to be rare must be so even if all that may have waited did.
+        Measure::ColdStartShare => card.cold_start_share.map(|(_, most)| most),
+        Measure::Latency(_)
+        | Measure::ColdStart(_)
+        | Measure::Errors
+        | Measure::RateAchieved
+        | Measure::ReadyMax
+        | Measure::Panics => None,
     }
 }
 

@@ -16,6 +16,7 @@ pub mod decide;
 pub mod explain;
 pub mod reconcile;
 pub mod sample;
+pub mod whatif;
 pub mod window;
 
 pub use burst::Mode;

@@ -25,8 +25,9 @@ impl Model {
     /// A queue-proxy answered: the pod has it, and the model of its revision's decider.
     pub(super) fn queue_proxy(&mut self, reading: &QueueProxy) {
         self.cluster.queue_proxy(reading);
-        let Some(stat) = reading.stat else { return };
         let Some(revision) = self.cluster.revision_of(&reading.pod) else { return };
+        self.scaling.queue_proxy(&revision, reading);
+        let Some(stat) = reading.stat else { return };
         if let Some(scaling) = self.scaling.entry(&revision)
             && let Some(shadow) = &mut scaling.shadow
         {

@@ -192,6 +192,9 @@ impl Cluster {
             let is_new = !is_first_list && !pod.ready && age.is_some_and(|age| age < FRESH);
             PodLife::new(at, is_new)
         });
+        if life.pod.scheduled.is_none() && pod.scheduled.is_some() && life.first_seen < at {
+            life.scheduled_seen = Some(at);
+        }
         life.pod = pod.clone();
         if pod.deleted.is_some() && life.deleted_seen.is_none() {
             life.deleted_seen = Some(at);

@@ -5,13 +5,20 @@
 
 mod beside;
 pub mod cluster;
+pub mod curve;
+pub mod demand;
+pub mod findings;
 pub mod happenings;
 mod podlife;
+pub mod recording;
 pub mod run;
 pub mod scaling;
+pub mod scorecard;
 pub mod shadow;
 pub mod sources;
+pub mod startup;
 pub mod traffic;
+pub mod waited;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -29,12 +36,14 @@ use crate::event::source::Report;
 use crate::event::source::State;
 use crate::kpa::Effective;
 use crate::kpa::config::Sources as ConfigSources;
+use crate::kpa::whatif::Curve;
 use crate::units::At;
 
 use cluster::Cluster;
 use cluster::Leaver;
 use cluster::PodLife;
 use cluster::PodState;
+use findings::Findings;
 use happenings::Happenings;
 use happenings::What;
 use run::MarkKind;
@@ -74,6 +83,10 @@ pub struct Model {
     pub happenings: Happenings,
     /// The most that the run's revisions had together.
     pub most: Most,
+    /// Which latencies the load met at which concurrency a pod.
+    pub curve: Curve,
+    /// What needs a look.
+    pub findings: Findings,
 }
 
 /// The most pods that all revisions which the run is about had at one moment.
@@ -117,6 +130,9 @@ impl Model {
             }
             Event::Traffic(interval) => {
                 self.traffic.apply(interval);
+                let mut curve = std::mem::take(&mut self.curve);
+                curve::add(&mut curve, self, interval.began);
+                self.curve = curve;
                 self.own_load(interval);
             }
             Event::Listing(kind) => self.cluster.listing(*kind),
@@ -162,6 +178,10 @@ impl Model {
             }
         }
         self.scaling.advance(self.now, &mut self.happenings);
+        if self.findings.is_due(self.now, self.run.ended.is_some()) {
+            let seen = findings::check(self);
+            self.findings.take(self.now, seen);
+        }
     }
 
     fn seen(&mut self, at: At, object: &Object) {
@@ -206,7 +226,9 @@ impl Model {
             Object::Deployment(deployment) => {
                 self.cluster.seen(at, anchor, object);
                 if let Some(name) = &deployment.revision {
-                    self.shadow_context(at, &name_of(&deployment.id.namespace, name));
+                    let revision = name_of(&deployment.id.namespace, name);
+                    self.scaling.replicas(at, &revision, deployment.replicas);
+                    self.shadow_context(at, &revision);
                 }
             }
             Object::Revision(revision) => {
@@ -291,12 +313,14 @@ impl Model {
         let revision = name_of(&sks.id.namespace, &sks.id.name);
         self.shadow_context(at, &revision);
         let Some(scaling) = self.scaling.entry(&revision) else { return };
-        let known = scaling.via_activator_now;
-        let now = match sks.activator_endpoints.status {
+        let truth = |status| match status {
             Status::True => Some(true),
             Status::False => Some(false),
             Status::Unknown => None,
         };
+        scaling.endpoints(at, truth(sks.endpoints.status));
+        let known = scaling.via_activator_now;
+        let now = truth(sks.activator_endpoints.status);
         if known == now {
             return;
         }

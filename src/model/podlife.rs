@@ -30,8 +30,12 @@ pub struct PodLife {
     pub first_seen: At,
     /// Whether we saw it from its creation on, so that our own clock measures its start.
     pub seen_fresh: bool,
+    /// When we first saw it bound to a node, if we saw it unbound before.
+    pub scheduled_seen: Option<At>,
     /// When we first saw it ready.
     pub ready_seen: Option<At>,
+    /// When its queue-proxy first said that a request had come.
+    pub request_seen: Option<At>,
     /// When we first saw that it was being deleted.
     pub deleted_seen: Option<At>,
     /// When it was gone.
@@ -103,7 +107,9 @@ impl PodLife {
             pod: Pod::default(),
             first_seen,
             seen_fresh,
+            scheduled_seen: None,
             ready_seen: None,
+            request_seen: None,
             deleted_seen: None,
             gone: None,
             history: History::default(),
@@ -169,6 +175,11 @@ impl PodLife {
     }
 
     pub(super) fn queue_proxy(&mut self, reading: &QueueProxy) {
+        let has_request = reading.stat.is_some_and(|stat| 0.0 < stat.request_count)
+            || reading.requests_total.is_some_and(|total| 0.0 < total);
+        if has_request && self.request_seen.is_none() {
+            self.request_seen = Some(reading.read);
+        }
         let History { concurrency, rps, proxied_rps, .. } = &mut self.history;
         let stat = reading.stat.as_ref();
         concurrency.set(reading.read, stat.map(|stat| stat.average_concurrent_requests));

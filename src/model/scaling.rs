@@ -14,6 +14,7 @@ use crate::event::scaler::Autoscaler;
 use crate::event::scaler::AutoscalerLog;
 use crate::event::scaler::LogLine;
 use crate::event::scaler::Origin;
+use crate::event::scaler::QueueProxy;
 use crate::kpa::Effective;
 use crate::kpa::Observed;
 use crate::kpa::config::Metric;
@@ -23,6 +24,7 @@ use crate::units::At;
 use crate::units::UnixMicros;
 
 use super::cluster::PodCounts;
+use super::demand::Inputs;
 use super::happenings::Happenings;
 use super::happenings::What;
 use super::shadow::Reported;
@@ -97,6 +99,12 @@ pub struct RevisionScaling {
     pub activator: Series,
     /// 1 while the activator is in the path, else 0.
     pub via_activator: Series,
+    /// Replicas that are asked of Kubernetes: the deployment's `spec.replicas`.
+    pub replicas: Series,
+    /// 1 while the revision has endpoints, else 0.
+    pub endpoints: Series,
+    /// What its queue-proxies and activators said was in flight, second by second.
+    pub inputs: Inputs,
     /// CPU of all pods with a sample, in cores.
     pub cpu: Series,
     /// Our own model of its decider; `None` where we do not look that closely.
@@ -252,6 +260,25 @@ impl Scaling {
         match all {
             Some(all) => scaling.activator.push(at, all),
             None => scaling.activator.gap(at),
+        }
+        scaling.inputs.turn(reading.read, scaling.counts.map(|counts| counts.ready), all);
+    }
+
+    pub(super) fn queue_proxy(&mut self, revision: &Name, reading: &QueueProxy) {
+        let Some(scaling) = self.entry(revision) else { return };
+        let ready = scaling.counts.map(|counts| counts.ready);
+        let activator = scaling.activator.at(reading.read, Some(FRESH));
+        scaling.inputs.turn(reading.read, ready, activator);
+        if let Some(stat) = reading.stat {
+            scaling.inputs.add(stat);
+        }
+    }
+
+    pub(super) fn replicas(&mut self, at: At, revision: &Name, replicas: Option<u32>) {
+        let Some(scaling) = self.entry(revision) else { return };
+        let value = replicas.map(f64::from);
+        if scaling.replicas.is_empty() || scaling.replicas.at(at, None) != value {
+            scaling.replicas.set(at, value);
         }
     }
 
@@ -614,6 +641,14 @@ impl RevisionScaling {
         self.ready.push(at, counts.ready.into());
         self.starting.push(at, counts.starting.into());
         self.terminating.push(at, counts.terminating.into());
+    }
+
+    /// Whether it has endpoints.
+    pub(super) fn endpoints(&mut self, at: At, has: Option<bool>) {
+        let value = has.map(|has| f64::from(u8::from(has)));
+        if self.endpoints.is_empty() || self.endpoints.at(at, None) != value {
+            self.endpoints.set(at, value);
+        }
     }
 
     /// Pods that are ready now; `None` is not known.

@@ -464,6 +464,101 @@ fn a_pod_that_lost_its_lease_is_not_believed() {
     assert_eq!(feed.panic(2.0), PanicState::Stable { origin: Origin::Metric });
 }
 
+/// From no pod to one, under a load of ours: each pod event as Kubernetes sends it.
+fn from_zero() -> Feed {
+    let mut feed = Feed::new();
+    let open = Began { executor: Executor::Open, ..began() };
+    feed.at(0.0, Event::Began(Box::new(open)));
+    let id = |name: &str| Id { name: name.to_owned(), ..pod(name, 0, true).id };
+    let known = Revision {
+        id: id("hello-00001"),
+        service: Some("hello".to_owned()),
+        ..Revision::default()
+    };
+    feed.at(0.5, Event::Seen(Box::new(Object::Revision(known))));
+    feed.at(0.6, Event::Listing(Kind::Pod));
+    feed.at(0.6, Event::Listed(Kind::Pod));
+    let deployment = |replicas| crate::event::cluster::Deployment {
+        id: id("hello-00001-deployment"),
+        revision: Some("hello-00001".to_owned()),
+        replicas: Some(replicas),
+        ..crate::event::cluster::Deployment::default()
+    };
+    feed.at(1.0, Event::Seen(Box::new(Object::Deployment(deployment(0)))));
+    feed.at(9.9, Event::Seen(Box::new(Object::Deployment(deployment(1)))));
+    let stamp = |secs: i64| Some(UnixMicros(ANCHOR.0.0 + secs * 1_000_000));
+    let created = pod("new", 10, false);
+    feed.pod(10.25, created.clone());
+    let bound = Pod { scheduled: stamp(10), ..created };
+    feed.pod(10.4, bound.clone());
+    let started = Pod { queue_proxy_started: stamp(11), user_started: stamp(10), ..bound };
+    feed.pod(12.5, Pod { ready: true, became_ready: stamp(12), ..started });
+    feed
+}
+
+#[test]
+fn a_start_is_taken_apart_and_each_step_says_how_it_is_known() {
+    use startup::How;
+    use startup::Step;
+    let feed = from_zero();
+    let life = feed.model.cluster.pods.get("new").unwrap();
+    let startup = startup::Startup::of(&feed.model, life);
+    let known: Vec<_> = Step::ALL
+        .iter()
+        .map(|step| startup.at(*step).map(|it| (it.at.as_secs_f64(), it.how)))
+        .collect();
+    assert_eq!(
+        known,
+        [
+            Some((9.9, How::Inferred)),
+            Some((10.25, How::Received)),
+            Some((10.4, How::Received)),
+            Some((11.0, How::Stamped)),
+            // Its stamp says 10: within that second, but not before it was bound.
+            Some((10.4, How::Stamped)),
+            Some((12.5, How::Received)),
+            None,
+            None,
+        ]
+    );
+    assert_eq!(startup.from_zero, Some(true));
+    let took = startup.took(Step::Asked, Step::Ready);
+    assert_eq!(took, Some((Duration::from_millis(2600), How::Inferred)));
+}
+
+#[test]
+fn who_waited_for_a_cold_start_has_two_bounds() {
+    let mut feed = from_zero();
+    for (began, slow) in [(12u64, 40), (13, 0)] {
+        let mut felt = crate::series::LatencyHistogram::default();
+        for n in 0..50 {
+            felt.record(Duration::from_millis(if n < slow { 2000 } else { 100 }));
+        }
+        let interval = crate::event::traffic::Interval {
+            began: At::from_secs(began),
+            lasted: Duration::from_secs(1),
+            succeeded: 50,
+            response_time: Some(felt.encode()),
+            ..crate::event::traffic::Interval::default()
+        };
+        let ended = At::from_secs(began + 1).as_secs_f64();
+        feed.at(ended, Event::Traffic(Box::new(interval)));
+    }
+    let life = feed.model.cluster.pods.get("new").unwrap();
+    // Forty took two seconds in an interval of one: they were due before it began. The ten quick
+    // ones of that interval may have been, those of the next one cannot.
+    let waited = waited::waited(&feed.model, life);
+    assert_eq!(waited, Some(waited::Waited { at_least: 40, at_most: 50 }));
+    assert_eq!(waited::all(&feed.model, &[revision()]), waited);
+    let startup = startup::Startup::of(&feed.model, life);
+    let first = startup.at(startup::Step::FirstAnswer).unwrap();
+    assert_eq!((first.at, first.how), (At::from_secs(13), startup::How::Received));
+    let parts = startup::parts(&feed.model, &[revision()]);
+    let created = parts.iter().find(|part| part.to == startup::Step::Scheduled).unwrap();
+    assert_eq!((created.n_received, created.n_unknown), (1, 0));
+    assert_eq!(created.took, [Duration::from_millis(150)]);
+}
+
 #[test]
 fn when_the_watch_breaks_the_lines_break() {
     let mut feed = Feed::new();

@@ -55,6 +55,22 @@ pub enum Measure {
     ReadyMax,
     /// How many times it panicked.
     Panics,
+    /// From the first load that met no pod to the first pod ready, in seconds.
+    TimeToFirstPod,
+    /// The longest time in which fewer pods were ready than desired, in seconds.
+    TimeToDesired,
+    /// Ready pods at most beyond the needed ones at most, over the latter, as a share.
+    Overshoot,
+    /// Pods missing, times seconds.
+    PodSecondsShort,
+    /// Pods that nothing needed, times seconds.
+    PodSecondsWasted,
+    /// How often desired rose again after it had fallen.
+    Oscillations,
+    /// Time in panic over the whole time, as a share.
+    PanicShare,
+    /// Requests that waited for a cold start over all, as a share: at most.
+    ColdStartShare,
 }
 
 /// Why a text is not a check.
@@ -66,7 +82,8 @@ pub enum CheckError {
     /// Nothing that is measured.
     #[error(
         "{0:?} is not measured; known are p50, p95, p99.9 and the like, cold_start.p95, errors, \
-         rate, ready_max, panics"
+         rate, ready_max, panics, time_to_first_pod, time_to_desired, overshoot, \
+         pod_seconds_short, pod_seconds_wasted, oscillations, panic_share, cold_start_share"
     )]
     NotMeasured(String),
     /// The limit is not a time.
@@ -140,18 +157,28 @@ impl Measure {
     fn parse_limit(self, text: &str) -> Result<f64, CheckError> {
         let quoted = || clean(text, 40);
         match self {
-            Self::Latency(_) | Self::ColdStart(_) => Ok(text.parse::<Span>()?.0.as_secs_f64()),
-            Self::Errors => text
+            Self::Latency(_) | Self::ColdStart(_) | Self::TimeToFirstPod | Self::TimeToDesired => {
+                Ok(text.parse::<Span>()?.0.as_secs_f64())
+            }
+            Self::Errors | Self::Overshoot | Self::PanicShare | Self::ColdStartShare => text
                 .strip_suffix('%')
                 .and_then(|percent| percent.trim().parse::<f64>().ok())
-                .filter(|percent| (0.0..=100.0).contains(percent))
+                // Twice as many pods too many as are needed is a possible limit.
+                .filter(|percent| {
+                    let most = if self == Self::Overshoot { 10_000.0 } else { 100.0 };
+                    (0.0..=most).contains(percent)
+                })
                 .map(|percent| percent / 100.0)
                 .ok_or_else(|| CheckError::NotAShare(quoted())),
             Self::RateAchieved => match text.parse::<Amount>() {
                 Ok(Amount::Rate(rate)) => Ok(rate),
                 _ => Err(CheckError::NotARate(quoted())),
             },
-            Self::ReadyMax | Self::Panics => {
+            Self::ReadyMax
+            | Self::Panics
+            | Self::PodSecondsShort
+            | Self::PodSecondsWasted
+            | Self::Oscillations => {
                 text.parse::<u32>().map(f64::from).map_err(|_| CheckError::NotACount(quoted()))
             }
         }
@@ -167,6 +194,14 @@ impl FromStr for Measure {
             "rate" => Some(Self::RateAchieved),
             "ready_max" => Some(Self::ReadyMax),
             "panics" => Some(Self::Panics),
+            "time_to_first_pod" => Some(Self::TimeToFirstPod),
+            "time_to_desired" => Some(Self::TimeToDesired),
+            "overshoot" => Some(Self::Overshoot),
+            "pod_seconds_short" => Some(Self::PodSecondsShort),
+            "pod_seconds_wasted" => Some(Self::PodSecondsWasted),
+            "oscillations" => Some(Self::Oscillations),
+            "panic_share" => Some(Self::PanicShare),
+            "cold_start_share" => Some(Self::ColdStartShare),
             _ => match text.strip_prefix("cold_start.") {
                 Some(quantile) => parse_quantile(quantile).map(Self::ColdStart),
                 None => parse_quantile(text).map(Self::Latency),
@@ -185,6 +220,14 @@ impl fmt::Display for Measure {
             Self::RateAchieved => f.write_str("rate"),
             Self::ReadyMax => f.write_str("ready_max"),
             Self::Panics => f.write_str("panics"),
+            Self::TimeToFirstPod => f.write_str("time_to_first_pod"),
+            Self::TimeToDesired => f.write_str("time_to_desired"),
+            Self::Overshoot => f.write_str("overshoot"),
+            Self::PodSecondsShort => f.write_str("pod_seconds_short"),
+            Self::PodSecondsWasted => f.write_str("pod_seconds_wasted"),
+            Self::Oscillations => f.write_str("oscillations"),
+            Self::PanicShare => f.write_str("panic_share"),
+            Self::ColdStartShare => f.write_str("cold_start_share"),
         }
     }
 }
@@ -228,6 +271,14 @@ mod tests {
             ("ready_max <= 12", Measure::ReadyMax, Comparison::AtMost, 12.0),
             ("ready_max >= 2", Measure::ReadyMax, Comparison::AtLeast, 2.0),
             ("panics < 2", Measure::Panics, Comparison::Below, 2.0),
+            ("time_to_first_pod < 5s", Measure::TimeToFirstPod, Comparison::Below, 5.0),
+            ("time_to_desired < 20s", Measure::TimeToDesired, Comparison::Below, 20.0),
+            ("overshoot < 150%", Measure::Overshoot, Comparison::Below, 1.5),
+            ("pod_seconds_short <= 30", Measure::PodSecondsShort, Comparison::AtMost, 30.0),
+            ("pod_seconds_wasted < 900", Measure::PodSecondsWasted, Comparison::Below, 900.0),
+            ("oscillations < 3", Measure::Oscillations, Comparison::Below, 3.0),
+            ("panic_share < 50%", Measure::PanicShare, Comparison::Below, 0.5),
+            ("cold_start_share < 1%", Measure::ColdStartShare, Comparison::Below, 0.01),
         ] {
             let check: Check = text.parse().unwrap();
             assert_eq!((check.what, check.must_be, check.limit), (what, must_be, limit), "{text}");
@@ -256,6 +307,9 @@ mod tests {
             "rate > 100",
             "rate > 5 users",
             "panics < 1.5",
+            "panic_share < 101%",
+            "overshoot < 2",
+            "time_to_desired < 20",
             "ready_max <= -1",
             "foo < 1",
             "p99 << 2s",

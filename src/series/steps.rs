@@ -205,6 +205,14 @@ impl Series {
         folded.copied().chain(self.points.iter_from(points).copied().map(Span::from))
     }
 
+    /// Each point with the moment from which it holds, the oldest first; `None` is a gap. Of points
+    /// that have been folded together only the last is left, at its own moment.
+    pub fn steps(&self) -> impl DoubleEndedIterator<Item = (At, Option<f64>)> + '_ {
+        let folded = self.minutes.iter().chain(self.ten_seconds.iter());
+        let folded = folded.map(|span| (span.last, span.value.map(|value| value.last)));
+        folded.chain(self.points.iter().map(|point| (point.at, point.value)))
+    }
+
     /// Whether no point was ever pushed.
     pub fn is_empty(&self) -> bool {
         self.points.is_empty()

@@ -17,6 +17,10 @@ pub enum View {
     Sources,
     /// What happened.
     Log,
+    /// What needs a look.
+    Findings,
+    /// The recorded load under another configuration.
+    WhatIf,
     /// The keys.
     Help,
     /// One decision of the autoscaler, step by step.
@@ -98,7 +102,7 @@ pub enum Action {
 
 impl View {
     /// All views, in the order of their keys.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Overview,
         Self::Services,
         Self::Pods,
@@ -108,6 +112,8 @@ impl View {
         Self::Log,
         Self::Help,
         Self::Why,
+        Self::Findings,
+        Self::WhatIf,
     ];
 
     /// Its name, as in the palette.
@@ -121,6 +127,8 @@ impl View {
             Self::Load => "load",
             Self::Sources => "sources",
             Self::Log => "log",
+            Self::Findings => "findings",
+            Self::WhatIf => "what if",
             Self::Help => "help",
         }
     }
@@ -135,7 +143,7 @@ impl View {
 
 impl Action {
     /// All actions, in the order of the palette.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 43] = [
         Self::RateUp,
         Self::RateDown,
         Self::Halve,
@@ -172,6 +180,8 @@ impl Action {
         Self::Show(View::Load),
         Self::Show(View::Sources),
         Self::Show(View::Log),
+        Self::Show(View::Findings),
+        Self::Show(View::WhatIf),
         Self::Show(View::Help),
         Self::Show(View::Why),
         Self::Suspend,
@@ -257,6 +267,8 @@ impl Action {
             Self::Show(View::Load) => "whether we keep up, the knee, Little's law",
             Self::Show(View::Sources) => "health and cost of what feeds us",
             Self::Show(View::Log) => "what happened, as sentences",
+            Self::Show(View::Findings) => "what needs a look, with its evidence",
+            Self::Show(View::WhatIf) => "the same load under another configuration",
             Self::Show(View::Help) => "the keys",
             Self::Show(View::Why) => "one decision of the autoscaler, step by step",
             Self::Quit => "leave; asks while load runs",

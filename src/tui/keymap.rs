@@ -91,6 +91,8 @@ pub const GROUPS: [(&str, &[Action]); 4] = [
             Action::Show(View::Load),
             Action::Show(View::Sources),
             Action::Show(View::Log),
+            Action::Show(View::Findings),
+            Action::Show(View::WhatIf),
             Action::Show(View::Help),
             Action::Show(View::Why),
         ],
@@ -142,6 +144,8 @@ impl Default for Keymap {
             ('?', Action::Show(View::Help)),
             ('w', Action::Show(View::Why)),
             ('q', Action::Quit),
+            ('f', Action::Show(View::Findings)),
+            ('i', Action::Show(View::WhatIf)),
             ('k', Action::Up),
             ('j', Action::Down),
         ]
@@ -218,8 +222,15 @@ impl Keymap {
             View::Pods | View::Log => hints.extend([hint("↑ ↓", "scroll"), hint("/", "filter")]),
             View::Latency => hints.push(hint("↑ ↓", "which time")),
             View::Load => {}
-            View::Sources | View::Help => hints.push(hint("↑ ↓", "scroll")),
+            View::Sources | View::Findings | View::Help => hints.push(hint("↑ ↓", "scroll")),
             View::Why => hints.extend([hint("← →", "tick by tick"), hint("G", "newest")]),
+            View::WhatIf => hints.extend([
+                hint("↑ ↓", "select"),
+                hint("+ -", "turn"),
+                hint("[ ]", "turn far"),
+                hint("u", "as it was"),
+                hint("0", "all as it was"),
+            ]),
         }
         let has_time = view == View::Overview && has_load && !is_replay;
         if view.has_time() && !has_time {

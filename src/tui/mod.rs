@@ -62,6 +62,8 @@ pub fn draw_buffer(model: &Model, ui: &Ui, theme: &Theme, buffer: &mut Buffer) {
             View::Load => views::load::draw(&mut canvas, body, &scene),
             View::Sources => views::sources::draw(&mut canvas, body, &scene),
             View::Log => views::log::draw(&mut canvas, body, &scene),
+            View::Findings => views::findings::draw(&mut canvas, body, &scene),
+            View::WhatIf => views::whatif::draw(&mut canvas, body, &scene),
             View::Help => views::help::draw(&mut canvas, body, &scene),
             View::Why => views::tick::draw(&mut canvas, body, &scene),
         }

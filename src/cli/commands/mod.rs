@@ -12,6 +12,7 @@ mod run;
 mod sim;
 mod validate;
 mod watch;
+mod whatif;
 
 use std::io;
 use std::io::IsTerminal as _;
@@ -41,6 +42,7 @@ pub(super) fn dispatch(cli: Cli) -> Result<Outcome, CliError> {
         Some(Command::Watch(args)) => watch::invocation(*args, env),
         Some(Command::Load(args)) => load::invocation(*args, env)?,
         Some(Command::Replay(args)) => replay::invocation(*args, env)?,
+        Some(Command::Whatif(args)) => whatif::invocation(*args, env)?,
         Some(Command::Explain(args)) => explain::invocation(&args, env)?,
         Some(Command::Sim(args)) => sim::invocation(args),
         Some(Command::Doctor(args)) => doctor::invocation(args),
@@ -61,7 +63,10 @@ fn need_terminal(invocation: &Invocation) -> Result<(), CliError> {
         | Invocation::Watch { settings, .. }
         | Invocation::Load { settings, .. }
         | Invocation::Replay { settings, .. } => settings.output,
-        Invocation::Sim { .. } | Invocation::Doctor { .. } | Invocation::Explain { .. } => {
+        Invocation::Sim { .. }
+        | Invocation::Doctor { .. }
+        | Invocation::Explain { .. }
+        | Invocation::WhatIf(_) => {
             return Ok(());
         }
     };

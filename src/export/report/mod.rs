@@ -1,6 +1,7 @@
 //! The numbers of a run as text for people: worth pasting into an issue.
 
 mod load;
+mod truth;
 mod write;
 
 use crate::event::run::Outcome;
@@ -38,6 +39,12 @@ pub fn report(summary: &Summary, model: &Model, detail: Detail) -> String {
     }
     if let Some(scaling) = &summary.scaling {
         autoscaler(&mut text, scaling);
+    }
+    if let Some(card) = &summary.scorecard {
+        truth::scorecard(&mut text, card);
+    }
+    if !summary.findings.is_empty() {
+        truth::findings(&mut text, &summary.findings);
     }
     if !summary.checks.is_empty() {
         line(&mut text, "\nchecks");
@@ -82,6 +89,7 @@ fn autoscaler(text: &mut String, scaling: &ScalingSummary) {
                 value(cold.max)
             ),
         );
+        truth::parts(text, cold);
     }
     let source = match scaling.panic_source {
         PanicSource::Metric => "from its metrics",

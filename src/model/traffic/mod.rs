@@ -17,6 +17,8 @@ use crate::series::LatencyHistogram;
 use crate::series::Series;
 use crate::units::At;
 
+use super::demand::Seconds;
+
 pub use knee::Knee;
 pub use knee::knee;
 pub use latency::Latencies;
@@ -62,6 +64,10 @@ pub struct Traffic {
     pub dropped: Series,
     /// Requests in flight.
     pub in_flight: Series,
+    /// Requests in flight, the mean of each second.
+    pub in_flight_by_second: Seconds,
+    /// Requests that left in each second.
+    pub sent_by_second: Seconds,
     /// Latency of successes, in seconds, by interval: response time, or service time in a closed
     /// loop.
     pub p50: Series,
@@ -191,6 +197,11 @@ impl Traffic {
         self.target.push(began, interval.target);
         // Counted when the interval closed.
         self.in_flight.push(ended, interval.in_flight as f64);
+        // In between it was about the mean of both ends.
+        let before = self.last.as_ref().map_or(0, |last| last.in_flight);
+        let in_flight = f64::midpoint(before as f64, interval.in_flight as f64);
+        self.in_flight_by_second.add(began, in_flight);
+        self.sent_by_second.add(began, interval.sent as f64 / secs);
         let felt = latencies.felt().filter(|felt| 0 < felt.count());
         let quantile = |series: &mut Series, value: Option<Duration>| match value {
             Some(value) => series.push(began, value.as_secs_f64()),

@@ -6,6 +6,7 @@
 
 mod load;
 mod prompt;
+pub mod whatif;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -30,6 +31,8 @@ use crate::tui::window::SPANS;
 use crate::tui::window::Window;
 
 pub use prompt::matches;
+
+use whatif::WhatIf;
 
 /// Messages that are kept.
 const MESSAGES_MAX: usize = 8;
@@ -109,6 +112,7 @@ pub struct Ui {
     messages: VecDeque<(At, String)>,
     meter: Meter,
     size: (u16, u16),
+    whatif: WhatIf,
 }
 
 impl Ui {
@@ -133,6 +137,7 @@ impl Ui {
             messages: VecDeque::new(),
             meter: Meter::default(),
             size: (120, 40),
+            whatif: WhatIf::default(),
         }
     }
 
@@ -194,6 +199,11 @@ impl Ui {
     /// What is being typed or asked.
     pub const fn prompt(&self) -> Option<&Prompt> {
         self.prompt.as_ref()
+    }
+
+    /// What is changed on paper.
+    pub const fn whatif(&self) -> &WhatIf {
+        &self.whatif
     }
 
     /// What is special about this sitting.
@@ -326,6 +336,17 @@ impl Ui {
     /// Does what a key means.
     pub fn update(&mut self, action: Action, model: &Model) -> Option<Command> {
         match action {
+            // There they turn what is changed on paper, never the load.
+            Action::RateUp
+            | Action::RateDown
+            | Action::Halve
+            | Action::Double
+            | Action::Undo
+            | Action::Zero
+                if self.view == View::WhatIf =>
+            {
+                self.turn(action, model);
+            }
             Action::Pause | Action::Halve | Action::Double if self.session.is_replay => {
                 return Some(self.replay(action));
             }
@@ -371,6 +392,13 @@ impl Ui {
         // A list knows its own length only when it is drawn.
         self.selected = self.selected.min(100_000);
         None
+    }
+
+    fn turn(&mut self, action: Action, model: &Model) {
+        let Some(revision) = self.revision(model) else { return };
+        if let Some(basis) = crate::model::recording::basis(model, &revision) {
+            self.whatif.turn(action, self.selected, &basis);
+        }
     }
 
     fn replay(&mut self, action: Action) -> Command {

@@ -29,7 +29,7 @@ pub fn header(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     canvas.clear(area, canvas.theme.bar());
     let theme = canvas.theme;
     let room = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
-    let right = status(theme, scene);
+    let right = status(theme, scene, area.width);
     let right_width = canvas.line_right(room, 0, right);
     let room = Rect { width: room.width.saturating_sub(right_width + 2), ..room };
     let stage = match area.width {
@@ -174,10 +174,17 @@ fn held<'a>(theme: &Theme, scene: &Scene<'_>, width: u16) -> Vec<Span<'a>> {
     vec![theme.strong(Role::Warn, word), theme.span(Role::Text, plan)]
 }
 
-fn status<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
+fn status<'a>(theme: &Theme, scene: &Scene<'_>, width: u16) -> Vec<Span<'a>> {
     let ui = scene.ui;
     let elapsed = text::elapsed(ui.now().since(At::ZERO));
     let mut spans = Vec::new();
+    let n_open = scene.model.findings.n_open();
+    if 0 < n_open {
+        let words =
+            if width < 110 { format!("▲{n_open}") } else { text::counted(n_open, "finding") };
+        let glyph = if width < 110 { "" } else { "▲ " };
+        spans.push(theme.strong(Role::Warn, format!("{glyph}{words}   ")));
+    }
     if ui.session().is_replay {
         let speed = text::count(ui.session().speed);
         spans.push(theme.strong(Role::Load, "▸ REPLAY"));

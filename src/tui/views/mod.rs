@@ -4,6 +4,7 @@
 pub mod alone;
 pub mod chrome;
 pub mod decision;
+pub mod findings;
 pub mod happening;
 pub mod help;
 pub mod lanes;
@@ -19,6 +20,8 @@ pub mod sources;
 pub mod split;
 pub mod start;
 pub mod tick;
+pub mod waterfall;
+pub mod whatif;
 pub mod why;
 
 use ratatui::text::Span;

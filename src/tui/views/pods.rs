@@ -5,6 +5,8 @@ use ratatui::layout::Rect;
 use crate::model::Model;
 use crate::model::cluster::PodLife;
 use crate::model::cluster::PodState;
+use crate::model::startup::Startup;
+use crate::model::startup::Step;
 use crate::series::Cells;
 use crate::tui::Moment;
 use crate::tui::text;
@@ -19,6 +21,7 @@ use crate::units::At;
 use super::Scene;
 use super::lanes;
 use super::panels;
+use super::waterfall;
 
 const fn column(title: &'static str, width: u16, is_number: bool) -> Column {
     Column { title, width, is_number }
@@ -117,7 +120,19 @@ fn start_of(life: &PodLife) -> Option<std::time::Duration> {
 /// Each pod a line on the time axis.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     const NUMBERS: u16 = 22;
+    /// With fewer rows than this the lines need all of them.
+    const ROWS_FOR_BOTH: u16 = 22;
     let theme = canvas.theme;
+    let filter = scene.ui.filter();
+    let mut lives = in_window(scene);
+    lives.retain(|it| it.pod.id.name.contains(filter));
+    let selected = scene.ui.selected().min(lives.len().saturating_sub(1));
+    let mut area = area;
+    if let Some(life) = lives.get(selected).filter(|_| ROWS_FOR_BOTH <= area.height) {
+        area.height -= waterfall::HEIGHT;
+        let below = Rect { y: area.bottom(), height: waterfall::HEIGHT, ..area };
+        waterfall::draw(canvas, below, scene, life);
+    }
     let margin = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
     panels::lines(canvas, Rect { height: 2, ..margin }, scene);
     if area.height < 8 {
@@ -135,23 +150,22 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     if chart.width < 8 {
         return;
     }
-    let lives = in_window(scene);
-    let filter = scene.ui.filter();
-    let lives: Vec<_> = lives.into_iter().filter(|it| it.pod.id.name.contains(filter)).collect();
     let cells = scene.ui.window().cells(usize::from(chart.width));
     heading(canvas, Rect { y: area.y + 2, height: 1, ..area }, chart, (lives.len(), filter));
     lanes::draw_bands(canvas, chart, scene, cells);
     let n_shown = usize::from(chart.height);
-    let first = table::first_row(scene.ui.selected(), lives.len(), n_shown);
-    for (row, life) in (0..).zip(lives.iter().skip(first).take(n_shown)) {
+    let first = table::first_row(selected, lives.len(), n_shown);
+    for (row, (idx, life)) in (0..).zip(lives.iter().enumerate().skip(first).take(n_shown)) {
         let y = chart.y + row;
         let line = Rect { y, height: 1, ..area };
+        asked_line(canvas, Rect { y, height: 1, ..chart }, (life, scene), cells);
         life_line(canvas, Rect { y, height: 1, ..chart }, (life, scene.ui.now()), cells);
         let state = life.state_at(scene.moment.at);
         let name = text::left(&text::pod(&life.pod.id.name), 7);
         let (role, word) = state.map_or((Role::Dim, "gone".to_owned()), |it| state_word(life, it));
         let spans = [
-            theme.strong(Role::Text, format!(" {name} ")),
+            theme.strong(Role::Accent, if idx == selected { "▸" } else { " " }),
+            theme.strong(Role::Text, format!("{name} ")),
             theme.span(role, text::left(&word, usize::from(gutter) - 10)),
         ];
         canvas.line(Rect { width: gutter, ..line }, 0, spans);
@@ -175,7 +189,7 @@ fn heading(canvas: &mut Canvas<'_>, area: Rect, chart: Rect, (n, filter): (usize
     canvas.line(Rect { width: chart.x - area.x, ..area }, 0, spans);
     let keys = [
         theme.span(Role::Starting, key(theme, PodState::Starting)),
-        theme.span(Role::Dim, " asked for   "),
+        theme.span(Role::Dim, " starting   "),
         theme.span(Role::Ready, key(theme, PodState::Ready)),
         theme.span(Role::Dim, " ready   "),
         theme.span(Role::Dim, key(theme, PodState::Terminating)),
@@ -216,6 +230,24 @@ fn in_window<'a>(scene: &Scene<'a>) -> Vec<&'a PodLife> {
         .collect();
     lives.sort_by(|a, b| (a.first_seen, &a.pod.id.name).cmp(&(b.first_seen, &b.pod.id.name)));
     lives
+}
+
+/// From the moment at which it was asked for until it was created.
+fn asked_line(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    (life, scene): (&PodLife, &Scene<'_>),
+    cells: Cells,
+) {
+    let Some(asked) = Startup::of(scene.model, life).at(Step::Asked) else { return };
+    let symbol = if canvas.theme.charset() == Charset::Ascii { "." } else { "┈" };
+    let style = canvas.theme.style(Role::Starting);
+    let (first, last) = (cells.cell(asked.at.max(cells.from)), cells.cell(life.first_seen));
+    let (Some(first), Some(last)) = (first, last) else { return };
+    for column in first..=last {
+        let x = area.x + u16::try_from(column).unwrap_or(0);
+        canvas.symbol(x, area.y, symbol, style);
+    }
 }
 
 fn life_line(canvas: &mut Canvas<'_>, area: Rect, (life, now): (&PodLife, At), cells: Cells) {

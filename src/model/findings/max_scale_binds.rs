@@ -1,0 +1,53 @@
+//! More pods are wanted than `max-scale` allows.
+
+use std::time::Duration;
+
+use super::About;
+use super::Finding;
+use super::Verdict;
+use super::at;
+use crate::model::demand;
+use crate::model::scaling::FRESH;
+
+#[derive(Debug)]
+pub(super) struct MaxScaleBinds;
+
+impl Finding for MaxScaleBinds {
+    fn key(&self) -> &'static str {
+        "max_scale_binds"
+    }
+
+    fn summary(&self) -> &'static str {
+        "max-scale holds pods back"
+    }
+
+    fn settings(&self) -> &'static [&'static str] {
+        &["max-scale"]
+    }
+
+    fn check(&self, about: &About<'_>) -> Verdict {
+        let (Some(scaling), Some(config)) = (about.scaling, about.config()) else {
+            return Verdict::Unknown;
+        };
+        let Some(most) = config.max_scale else { return Verdict::Fine };
+        let wanted = scaling.wanted.at(about.now(), Some(FRESH)).or_else(|| {
+            let asked = demand::now(about.model, about.revision?)?;
+            Some((asked / config.target_value).ceil())
+        });
+        match wanted {
+            Some(wanted) if f64::from(most) < wanted => {
+                Verdict::Holds(None, vec![wanted, most.into()])
+            }
+            Some(_) => Verdict::Fine,
+            None => Verdict::Unknown,
+        }
+    }
+
+    fn detail(&self, numbers: &[f64]) -> String {
+        format!("{:.0} pods wanted, {:.0} allowed", at(numbers, 0), at(numbers, 1))
+    }
+
+    fn patience(&self, _about: &About<'_>) -> Duration {
+        Duration::from_secs(5)
+    }
+}
