@@ -6,6 +6,7 @@ pub mod chrome;
 pub mod decision;
 pub mod happening;
 pub mod help;
+pub mod hpa;
 pub mod lanes;
 pub mod latency;
 pub mod load;
