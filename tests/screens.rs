@@ -937,7 +937,7 @@ fn a_row_is_that_of_kubectl() {
 
 #[test]
 fn a_prometheus_server_is_named_with_its_age() {
-    let mut events = run();
+    let mut events = run().to_vec();
     for stamped in &mut events {
         if let Event::Autoscaler(reading) = &mut stamped.event {
             reading.origin = Origin::Prometheus;
@@ -1021,7 +1021,7 @@ fn assert_labels_stand_alone(row: &str, width: u16) {
 
 #[test]
 fn fields_never_touch() {
-    for events in [run(), watched(), by_cpu(), by_keda()] {
+    for events in [run(), watched(), &by_cpu()[..], &by_keda()[..]] {
         for secs in [20, 36, MOMENT, 58] {
             let (model, ui) = scene(events, secs);
             for width in 60..=220 {

@@ -205,13 +205,16 @@ async fn run(spec: RunSpec) -> Result<Outcome, Failure> {
     if spec.mode == Mode::Watch && spec.service.is_none() {
         ui.show(tui::View::Services);
     }
-    // Before anything that takes time.
-    let opened = match output {
-        Output::Screen => Some(open(&mut ui, theme(&spec.settings.look)?)?),
-        Output::Headless | Output::Json => None,
-    };
     let mut signals =
         Signals::listen().map_err(|error| bug(format!("cannot listen for signals: {error}")))?;
+    // Before anything that takes time; the keys with it, since the terminal may go away meanwhile.
+    let opened = match output {
+        Output::Screen => {
+            let opened = open(&mut ui, theme(&spec.settings.look)?)?;
+            Some((opened, EventStream::new()))
+        }
+        Output::Headless | Output::Json => None,
+    };
     let mut session = Session::begin(spec, Clock::start())
         .map_err(|error| Failure { outcome: Outcome::Preflight, reason: chain(&error) })?;
     let mut screen = (0, 0);
@@ -219,9 +222,9 @@ async fn run(spec: RunSpec) -> Result<Outcome, Failure> {
         Output::Json => Progress::Json,
         Output::Screen | Output::Headless => Progress::Lines,
     };
-    let mut left = if let Some(opened) = opened {
+    let mut left = if let Some((opened, keys)) = opened {
         let live = LiveSpec { fps, opened };
-        match live::run(&mut session, &mut ui, live, &mut signals, EventStream::new()).await {
+        match live::run(&mut session, &mut ui, live, &mut signals, keys).await {
             Ok((left, written)) => {
                 screen = written;
                 left

@@ -2,7 +2,6 @@
 //! lanes of the one that is looked at.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use ratatui::layout::Rect;
 use ratatui::text::Span;
@@ -144,13 +143,12 @@ fn line<'a>(
 
 fn panic_words(panic: &Panic, scene: &Scene<'_>) -> (Role, String) {
     let at = scene.moment.at;
-    let since = |since: Duration| text::span(since);
     match panic {
         Panic::On { since: began, .. } => {
-            (Role::Panic, format!("▲ PANIC {}", since(at.since(*began))))
+            (Role::Panic, format!("▲ PANIC {}", text::span(at.since(*began))))
         }
         Panic::Stable { since: Some(ended), .. } => {
-            (Role::Good, format!("✓ STABLE {}", since(at.since(*ended))))
+            (Role::Good, format!("✓ STABLE {}", text::span(at.since(*ended))))
         }
         Panic::Stable { since: None, .. } => (Role::Good, "✓ STABLE".to_owned()),
         Panic::Unknown(_) => (Role::Warn, "? UNKNOWN".to_owned()),
