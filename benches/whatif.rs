@@ -51,7 +51,7 @@ fn main() {
         whatif::search(&basis, &axes, &under, (&load, &pods, &curve))
     });
     let mut model = Model::default();
-    for stamped in &world::world(50, u64::from(SECS)) {
+    for stamped in &world::world(50, u64::from(SECS), Vec::new()) {
         model.apply(stamped);
     }
     let revision = model.measured_revisions().into_iter().next();

@@ -6,6 +6,7 @@ pub mod scenario;
 pub mod units;
 
 // The first floor: pure reasoning.
+pub mod hpa;
 pub mod kpa;
 pub mod model;
 pub mod series;

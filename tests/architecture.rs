@@ -16,10 +16,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("event", &["units"]),
     ("scenario", &["units"]),
     // The first floor: pure reasoning.
+    ("hpa", &["units"]),
     ("kpa", &["units"]),
     // `event` for the encoded histogram, which it makes and reads.
     ("series", &["event", "units"]),
-    ("model", &["event", "kpa", "scenario", "series", "units"]),
+    ("model", &["event", "hpa", "kpa", "scenario", "series", "units"]),
     // The second floor, north: hands.
     ("clock", &["units"]),
     ("bus", &["clock", "event", "units"]),
@@ -28,11 +29,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("load", &["bus", "clock", "event", "scenario", "series", "tasks", "units"]),
     ("journal", &["bus", "clock", "event", "units"]),
     // The second floor, south: eyes.
-    ("tui", &["event", "kpa", "model", "series", "units"]),
+    ("tui", &["event", "hpa", "kpa", "model", "series", "units"]),
     // `kpa` for telling of a play under another configuration.
     ("export", &["event", "kpa", "model", "scenario", "series", "tui", "units"]),
     // Across the street: only wire protocols.
-    ("sim", &["clock", "kpa", "scenario", "tasks", "units"]),
+    ("sim", &["clock", "hpa", "kpa", "scenario", "tasks", "units"]),
     // The roof: wiring.
     ("log", &[]),
     (
@@ -47,7 +48,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// Modules that only compute.
-const PURE: &[&str] = &["units", "event", "scenario", "kpa", "series", "model", "tui"];
+const PURE: &[&str] = &["units", "event", "scenario", "hpa", "kpa", "series", "model", "tui"];
 /// What they may therefore not mention.
 const IMPURE: &[&str] =
     &["tokio", "std::fs", "std::net", "std::env", "std::thread", "SystemTime", "Instant"];

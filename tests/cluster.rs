@@ -26,10 +26,13 @@ use rampscope::event::Stamped;
 use rampscope::event::cluster::Kind;
 use rampscope::event::cluster::Name;
 use rampscope::event::cluster::Object;
+use rampscope::event::scaler::Autoscaler;
 use rampscope::event::scaler::LogLine;
 use rampscope::event::source::Report;
 use rampscope::event::source::State;
+use rampscope::model::Model;
 use rampscope::tasks::Supervisor;
+use rampscope::tui::hpa::Hpa;
 use rampscope::units::UnixMicros;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
@@ -161,6 +164,8 @@ async fn every_source_of_a_real_cluster_speaks() {
                 Object::Pod(_) => "pod",
                 Object::PodAutoscaler(_) => "podautoscaler",
                 Object::ServerlessService(_) => "serverlessservice",
+                Object::HorizontalPodAutoscaler(_) => "horizontalpodautoscaler",
+                Object::ScaledObject(_) => "scaledobject",
                 Object::ConfigMap(_) => "configmap",
                 Object::Service(_) => "service",
                 Object::Revision(_) => "revision",
@@ -424,4 +429,194 @@ checks: [errors < 50%]
     let summary = std::fs::read(folder.path().join("run/summary.json")).unwrap();
     let summary: serde_json::Value = serde_json::from_slice(&summary).unwrap();
     assert_ne!(summary["scaling"]["panics"], serde_json::json!([]), "it was to panic");
+}
+
+/// What the hands say into a model, for so long.
+async fn take_in(bus: &mut rampscope::bus::Bus, model: &mut Model, span: Duration) {
+    let _ = tokio::time::timeout(span, async {
+        while let Some(stamped) = bus.recv().await {
+            model.apply(&stamped);
+        }
+    })
+    .await;
+}
+
+/// Hands at work in namespace `default`, as `change` wants them.
+async fn hands(
+    cluster: &Cluster,
+    change: impl FnOnce(&mut CollectSpec),
+) -> (rampscope::bus::Bus, Supervisor, Collector) {
+    let clock = Clock::start();
+    let (sender, bus) = bus(CAPACITY, clock);
+    let mut supervisor = Supervisor::new(sender.clone());
+    let mut spec = CollectSpec { namespace: Some("default".to_owned()), ..CollectSpec::default() };
+    change(&mut spec);
+    let collector = Collector::start(&mut supervisor, (sender, clock), cluster, spec).await;
+    (bus, supervisor, collector)
+}
+
+/// A load on a service of the rig, until dropped.
+struct Load(std::process::Child);
+
+impl Load {
+    fn on(service: &str, query: &str, users: &str) -> Self {
+        let child = Command::new(env!("CARGO_BIN_EXE_rampscope"))
+            .args(["load", &format!("http://10.244.0.1/?{query}"), "--headless", "-c", users])
+            .args(["-z", "180s", "--host", &format!("{service}.default.rig.test")])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// `kubectl get hpa`'s TARGETS, MINPODS, MAXPODS and REPLICAS.
+fn kubectl_row(name: &str) -> String {
+    let get = ["get", "hpa", name, "-n", "default", "--no-headers"];
+    let output = Command::new("kubectl").args(get).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let words: Vec<_> = text.split_whitespace().collect();
+    // Between the reference and the age.
+    words.get(2..words.len().saturating_sub(1)).unwrap_or_default().join(" ")
+}
+
+/// A service of class hpa by CPU, up and down: ten looks, each against `kubectl get hpa`.
+#[tokio::test]
+async fn rows_of_a_horizontal_autoscaler_are_those_of_kubectl() {
+    let Some(cluster) = rig().await else { return };
+    let manifest = "\
+apiVersion: serving.knative.dev/v1
+kind: Service
+metadata: {name: by-cpu, namespace: default}
+spec:
+  template:
+    metadata:
+      annotations:
+        autoscaling.knative.dev/class: hpa.autoscaling.knative.dev
+        autoscaling.knative.dev/metric: cpu
+        autoscaling.knative.dev/target: '50'
+        autoscaling.knative.dev/min-scale: '1'
+        autoscaling.knative.dev/max-scale: '5'
+        autoscaling.knative.dev/window: 20s
+        client.knative.dev/rig: 'true'
+    spec:
+      containers:
+      - image: 'rig.local/app:v1'
+        resources: {requests: {cpu: 50m}}
+";
+    let mut apply =
+        Command::new("kubectl").args(["apply", "-f", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+    apply.stdin.take().unwrap().write_all(manifest.as_bytes()).unwrap();
+    assert!(apply.wait().unwrap().success());
+    let wait = ["wait", "ksvc/by-cpu", "--for=condition=Ready", "--timeout=120s"];
+    assert!(Command::new("kubectl").args(wait).status().unwrap().success());
+    let revision = Name { namespace: "default".to_owned(), name: "by-cpu-00001".to_owned() };
+    let (mut bus, supervisor, _collector) = hands(&cluster, |_| {}).await;
+    let mut model = Model::default();
+    take_in(&mut bus, &mut model, Duration::from_secs(12)).await;
+    let mut load = Some(Load::on("by-cpu", "cpu=20", "3"));
+    let mut n_equal = 0;
+    for look in 0..10 {
+        take_in(&mut bus, &mut model, Duration::from_secs(7)).await;
+        if look == 5 {
+            load = None;
+        }
+        let mut rows = (String::new(), String::new());
+        // The status may change between our look and kubectl's.
+        for _ in 0..4 {
+            take_in(&mut bus, &mut model, Duration::from_millis(300)).await;
+            let theirs = kubectl_row(&revision.name);
+            let ours = Hpa::of(&model, (model.now, true), &revision).unwrap();
+            let whole = |n: Option<u32>| n.map_or_else(String::new, |n| n.to_string());
+            let current = ours.current.map_or_else(String::new, |n| format!("{n:.0}"));
+            let (min, max) = (whole(ours.min), whole(ours.max));
+            rows = (format!("{} {min} {max} {current}", ours.targets()), theirs);
+            if rows.0 == rows.1 {
+                break;
+            }
+        }
+        n_equal += u32::from(rows.0 == rows.1);
+        let ours = Hpa::of(&model, (model.now, true), &revision).unwrap();
+        eprintln!(
+            "{:6.1} s  {} {:24} ours {} | kubectl {} | wanted {:?} desired {:?}",
+            model.now.as_secs_f64(),
+            ours.state.word(),
+            ours.outlook(),
+            rows.0,
+            rows.1,
+            ours.wanted,
+            ours.desired,
+        );
+    }
+    drop(load);
+    supervisor.shut_down(Duration::from_secs(5)).await;
+    let delete = ["delete", "ksvc", "by-cpu", "-n", "default", "--wait=false"];
+    assert!(Command::new("kubectl").args(delete).status().unwrap().success());
+    assert_eq!(n_equal, 10, "of ten rows");
+}
+
+/// The rig's Prometheus, which scrapes each two seconds, against our own scrapes each second: what
+/// it says of a moment is what one of the scrapes around that moment said.
+#[tokio::test]
+async fn a_prometheus_server_says_what_a_scrape_says() {
+    let Some(cluster) = rig().await else { return };
+    let url = "http://10.244.0.1:9090";
+    if reqwest::get(format!("{url}/-/ready")).await.is_err() {
+        eprintln!("the rig has no Prometheus: nothing was tried");
+        return;
+    }
+    let (mut direct, direct_hands, _a) = hands(&cluster, |_| {}).await;
+    let (mut served, served_hands, _b) =
+        hands(&cluster, |spec| spec.prometheus = Some(url.to_owned())).await;
+    let mut readings = (Vec::new(), Vec::new());
+    let mut sources = Vec::new();
+    let load = Load::on("hello", "sleep=100", "60");
+    let _ = tokio::time::timeout(Duration::from_secs(70), async {
+        loop {
+            tokio::select! {
+                Some(stamped) = direct.recv() => if let Event::Autoscaler(it) = stamped.event {
+                    readings.0.push(it);
+                },
+                Some(stamped) = served.recv() => match stamped.event {
+                    Event::Autoscaler(it) => readings.1.push(it),
+                    Event::Source(report) if report.source == "prometheus" => sources.push(report),
+                    _ => {}
+                },
+            }
+        }
+    })
+    .await;
+    drop(load);
+    let told = |it: &Autoscaler| {
+        (
+            it.panic,
+            it.desired,
+            it.stable_concurrency,
+            it.panic_concurrency,
+            it.excess_burst_capacity,
+        )
+    };
+    let of_hello: Vec<_> =
+        readings.1.iter().filter(|it| it.revision.name == "hello-00001").collect();
+    let is_same = |it: &Autoscaler| {
+        readings.0.iter().any(|direct| {
+            let apart = direct.read.as_secs_f64() - it.read.as_secs_f64();
+            direct.revision == it.revision && apart.abs() < 1.6 && told(direct) == told(it)
+        })
+    };
+    let n_same = of_hello.iter().filter(|it| is_same(it)).count();
+    let n_panic = of_hello.iter().filter(|it| it.panic == Some(true)).count();
+    eprintln!("{n_same} of {} readings are those of a scrape, {n_panic} in panic", of_hello.len());
+    eprintln!("{:?}", sources.last());
+    direct_hands.shut_down(Duration::from_secs(5)).await;
+    served_hands.shut_down(Duration::from_secs(5)).await;
+    assert!(25 < of_hello.len() && n_same == of_hello.len());
 }

@@ -18,6 +18,7 @@ use rand::rngs::StdRng;
 use rampscope::event::Event;
 use rampscope::event::Stamped;
 use rampscope::event::cluster;
+use rampscope::event::hpa;
 use rampscope::event::run;
 use rampscope::event::scaler;
 use rampscope::event::source;
@@ -36,7 +37,7 @@ use rampscope::units::Millicores;
 use rampscope::units::UnixMicros;
 
 /// How many kinds of event [`Gen::event`] makes.
-const N_KINDS: u32 = 30;
+const N_KINDS: u32 = 32;
 
 fn read(path: &Path) -> (Vec<Stamped>, Loss) {
     let mut reader = Reader::open(File::open(path).unwrap()).unwrap();
@@ -258,6 +259,8 @@ impl Gen {
             Kind::Revision,
             Kind::PodAutoscaler,
             Kind::ServerlessService,
+            Kind::HorizontalPodAutoscaler,
+            Kind::ScaledObject,
         ])
     }
 
@@ -295,6 +298,7 @@ impl Gen {
                 revision: self.name(),
                 pod: self.text(),
                 read: self.at(),
+                every: self.maybe(Self::span),
                 concurrency: self.f64_or_none(),
                 queued: self.f64_or_none(),
                 active: self.f64_or_none(),
@@ -332,6 +336,7 @@ impl Gen {
                 host: self.maybe(Self::text),
                 via: self.text(),
             }),
+            29 | 30 => Event::Seen(Box::new(self.object(kind - 21))),
             _ => Event::Lost { n: self.u64() },
         }
     }
@@ -503,6 +508,8 @@ impl Gen {
                 ready: self.condition(),
                 annotations: self.words(),
             }),
+            8 => cluster::Object::HorizontalPodAutoscaler(self.horizontal()),
+            9 => cluster::Object::ScaledObject(self.scaled_object()),
             _ => cluster::Object::ServerlessService(cluster::ServerlessService {
                 id: self.id(),
                 mode: self.pick(&[
@@ -514,6 +521,82 @@ impl Gen {
                 activator_endpoints: self.condition(),
                 endpoints: self.condition(),
             }),
+        }
+    }
+
+    fn amount(&mut self) -> Option<hpa::Amount> {
+        self.maybe(|random| hpa::Amount(random.text()))
+    }
+
+    fn horizontal(&mut self) -> hpa::HorizontalPodAutoscaler {
+        let rules = |random: &mut Self| hpa::Rules {
+            window_s: random.maybe(Self::u32),
+            select: random.text(),
+            policies: random.some(|random| (random.text(), random.u32(), random.u32())),
+            tolerance: random.amount(),
+        };
+        hpa::HorizontalPodAutoscaler {
+            id: self.id(),
+            created: self.unix_or_none(),
+            target: (self.text(), self.text()),
+            scaled_object: self.maybe(Self::text),
+            min_replicas: self.maybe(Self::u32),
+            max_replicas: self.maybe(Self::u32),
+            metrics: self.some(|random| hpa::Metric {
+                kind: random.pick(&[hpa::MetricKind::Resource, hpa::MetricKind::External]),
+                name: random.text(),
+                target_utilization: random.maybe(Self::u32),
+                target_average: random.amount(),
+                target_value: random.amount(),
+                current_utilization: random.maybe(Self::u32),
+                current_average: random.amount(),
+                current_value: random.amount(),
+            }),
+            behavior: self.maybe(|random| hpa::Behavior {
+                scale_up: random.maybe(rules),
+                scale_down: random.maybe(rules),
+            }),
+            current_replicas: self.maybe(Self::u32),
+            desired_replicas: self.maybe(Self::u32),
+            last_scale: self.unix_or_none(),
+            able_to_scale: self.condition(),
+            scaling_active: self.condition(),
+            scaling_limited: self.condition(),
+        }
+    }
+
+    fn scaled_object(&mut self) -> hpa::ScaledObject {
+        hpa::ScaledObject {
+            id: self.id(),
+            created: self.unix_or_none(),
+            target: (self.text(), self.text()),
+            polling_interval_s: self.maybe(Self::u32),
+            cooldown_period_s: self.maybe(Self::u32),
+            initial_cooldown_period_s: self.maybe(Self::u32),
+            idle_replica_count: self.maybe(Self::u32),
+            min_replica_count: self.maybe(Self::u32),
+            max_replica_count: self.maybe(Self::u32),
+            fallback: self.maybe(|random| hpa::Fallback {
+                failure_threshold: random.u32(),
+                replicas: random.u32(),
+                behavior: random.text(),
+            }),
+            triggers: self.some(|random| hpa::Trigger {
+                kind: random.text(),
+                metric_type: random.text(),
+                query: random.text(),
+                server: random.text(),
+                threshold: random.text(),
+                activation: random.text(),
+            }),
+            pauses: self.some(|random| (random.text(), random.text())),
+            hpa_name: self.text(),
+            last_active: self.unix_or_none(),
+            ready: self.condition(),
+            active: self.condition(),
+            falls_back: self.condition(),
+            paused: self.condition(),
+            health: self.some(|random| (random.text(), random.u32(), random.bool())),
         }
     }
 
@@ -553,6 +636,8 @@ impl Gen {
             pod: self.text(),
             owner: self.maybe(Self::bool),
             read: self.at(),
+            origin: self.pick(&[scaler::Origin::Metric, scaler::Origin::Prometheus]),
+            every: self.maybe(Self::span),
             desired: self.f64_or_none(),
             requested: self.f64_or_none(),
             actual: self.f64_or_none(),

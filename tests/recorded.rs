@@ -39,6 +39,8 @@ fn kind_of(name: &str) -> Option<Kind> {
         "revisions" => Kind::Revision,
         "podautoscalers" => Kind::PodAutoscaler,
         "serverlessservices" => Kind::ServerlessService,
+        "horizontalpodautoscalers" => Kind::HorizontalPodAutoscaler,
+        "scaledobjects" => Kind::ScaledObject,
         _ => return None,
     })
 }

@@ -20,9 +20,13 @@ use serde::Deserialize;
 use rampscope::app::frame::encode;
 use rampscope::event::Event;
 use rampscope::event::Stamped;
+use rampscope::event::cluster::Condition;
 use rampscope::event::cluster::Gone;
+use rampscope::event::cluster::Id;
 use rampscope::event::cluster::Kind;
 use rampscope::event::cluster::Object;
+use rampscope::event::cluster::Status;
+use rampscope::event::hpa;
 use rampscope::event::run::Began;
 use rampscope::event::run::By;
 use rampscope::event::run::Control;
@@ -30,6 +34,7 @@ use rampscope::event::run::Executor;
 use rampscope::event::run::Mode;
 use rampscope::event::run::PlannedStage;
 use rampscope::event::run::Stage;
+use rampscope::event::scaler::Origin;
 use rampscope::event::source::Report;
 use rampscope::event::source::State;
 use rampscope::event::traffic::ClientHealth;
@@ -243,6 +248,141 @@ fn without_metrics() -> Vec<Stamped> {
     stamped(events)
 }
 
+/// The same run on a service that Kubernetes' own autoscaler scales by CPU.
+fn by_cpu() -> Vec<Stamped> {
+    let mut events = without_knatives_own();
+    for (secs, percent, current, desired, limited) in [
+        (4, Some(35), 1, 1, "DesiredWithinRange"),
+        (26, Some(410), 1, 9, "DesiredWithinRange"),
+        (41, Some(63), 9, 9, "TooManyReplicas"),
+        (56, None, 9, 9, "DesiredWithinRange"),
+    ] {
+        let metric = hpa::Metric {
+            kind: hpa::MetricKind::Resource,
+            name: "cpu".to_owned(),
+            target_utilization: Some(50),
+            current_utilization: percent,
+            ..hpa::Metric::default()
+        };
+        let mut autoscaler = horizontal((current, desired), metric);
+        autoscaler.scaling_limited = condition(limited != "DesiredWithinRange", limited);
+        if percent.is_none() {
+            autoscaler.scaling_active = hpa_failed();
+        }
+        let object = Object::HorizontalPodAutoscaler(autoscaler);
+        events.push((At::from_secs(secs), Event::Seen(Box::new(object))));
+    }
+    stamped(events)
+}
+
+/// The same, scaled by KEDA on a Prometheus query; after the burst its window holds the pods.
+fn by_keda() -> Vec<Stamped> {
+    let mut events = without_knatives_own();
+    let scaled = hpa::ScaledObject {
+        id: identity("probe"),
+        target: ("Deployment".to_owned(), "probe-00001-deployment".to_owned()),
+        min_replica_count: Some(1),
+        max_replica_count: Some(12),
+        fallback: Some(hpa::Fallback {
+            failure_threshold: 3,
+            replicas: 4,
+            behavior: String::new(),
+        }),
+        triggers: vec![hpa::Trigger {
+            kind: "prometheus".to_owned(),
+            query: "sum(rate(http_requests_total{service=\"probe\"}[1m]))".to_owned(),
+            server: "http://prometheus-operated.monitoring:9090".to_owned(),
+            threshold: "5".to_owned(),
+            activation: "2".to_owned(),
+            ..hpa::Trigger::default()
+        }],
+        ready: condition(true, "ScaledObjectReady"),
+        active: condition(true, "ScalerActive"),
+        falls_back: condition(false, "NoFallbackFound"),
+        last_active: Some(ANCHOR.wall(At::from_secs(55))),
+        ..hpa::ScaledObject::default()
+    };
+    events.push((At::from_millis(40), Event::Seen(Box::new(Object::ScaledObject(scaled)))));
+    for (secs, average, current, desired) in
+        [(4, "402m", 1, 1), (26, "41", 1, 9), (41, "4907m", 9, 9), (56, "33m", 9, 9)]
+    {
+        let amount = |text: &str| Some(hpa::Amount(text.to_owned()));
+        let metric = hpa::Metric {
+            kind: hpa::MetricKind::External,
+            name: "s0-prometheus".to_owned(),
+            target_average: amount("5"),
+            current_average: amount(average),
+            ..hpa::Metric::default()
+        };
+        let mut autoscaler = horizontal((current, desired), metric);
+        autoscaler.max_replicas = Some(12);
+        autoscaler.scaled_object = Some("probe".to_owned());
+        if 50 < secs {
+            autoscaler.able_to_scale = condition(true, "ScaleDownStabilized");
+        }
+        let object = Object::HorizontalPodAutoscaler(autoscaler);
+        events.push((At::from_secs(secs), Event::Seen(Box::new(object))));
+    }
+    stamped(events)
+}
+
+/// The recording, as if its revision were of class hpa: what only Knative's own autoscaler says is
+/// not there.
+fn without_knatives_own() -> Vec<(At, Event)> {
+    let mut events = vec![(At::ZERO, began(Mode::Run))];
+    events.extend(recorded().into_iter().filter_map(|(at, mut event)| {
+        if let Event::Seen(object) = &mut event
+            && let Object::PodAutoscaler(autoscaler) = &mut **object
+        {
+            "hpa.autoscaling.knative.dev".clone_into(&mut autoscaler.class);
+        }
+        let is_own = matches!(&event, Event::Autoscaler(_) | Event::Activator(_));
+        (!is_own).then_some((at, event))
+    }));
+    events.extend(load());
+    events
+}
+
+fn identity(name: &str) -> Id {
+    Id { namespace: "default".to_owned(), name: name.to_owned(), uid: name.to_owned() }
+}
+
+fn condition(is_true: bool, reason: &str) -> Condition {
+    Condition {
+        status: if is_true { Status::True } else { Status::False },
+        reason: reason.to_owned(),
+        ..Condition::default()
+    }
+}
+
+fn hpa_failed() -> Condition {
+    let message = "the HPA was unable to compute the replica count: failed to get cpu utilization";
+    Condition { message: message.to_owned(), ..condition(false, "FailedGetResourceMetric") }
+}
+
+fn horizontal(replicas: (u32, u32), metric: hpa::Metric) -> hpa::HorizontalPodAutoscaler {
+    hpa::HorizontalPodAutoscaler {
+        id: identity("probe-00001"),
+        target: ("Deployment".to_owned(), "probe-00001-deployment".to_owned()),
+        min_replicas: Some(1),
+        max_replicas: Some(9),
+        metrics: vec![metric],
+        behavior: Some(hpa::Behavior {
+            scale_up: Some(hpa::Rules {
+                policies: vec![("Percent".to_owned(), 900, 15)],
+                ..hpa::Rules::default()
+            }),
+            scale_down: Some(hpa::Rules { window_s: Some(60), ..hpa::Rules::default() }),
+        }),
+        current_replicas: Some(replicas.0),
+        desired_replicas: Some(replicas.1),
+        able_to_scale: condition(true, "ReadyForNewScale"),
+        scaling_active: condition(true, "ValidMetricFound"),
+        scaling_limited: condition(false, "DesiredWithinRange"),
+        ..hpa::HorizontalPodAutoscaler::default()
+    }
+}
+
 /// A run of which the sources just begin to answer.
 fn starting() -> Vec<Stamped> {
     let ok = |source: &str, millis: u64| Report {
@@ -278,10 +418,7 @@ fn starting() -> Vec<Stamped> {
 
 /// Several services, one of them split between two revisions.
 fn many_services() -> Vec<Stamped> {
-    use rampscope::event::cluster::Condition;
-    use rampscope::event::cluster::Id;
     use rampscope::event::cluster::Service;
-    use rampscope::event::cluster::Status;
     use rampscope::event::cluster::Traffic;
     let mut events = vec![(At::ZERO, began(Mode::Watch))];
     let service = |name: &str, split: &[(&str, u32)], is_ready: bool| {
@@ -793,6 +930,96 @@ fn where_panic_is_derived() {
 }
 
 #[test]
+fn where_a_horizontal_autoscaler_decides() {
+    let (model, ui) = scene(&by_cpu(), MOMENT);
+    for (width, height) in [(80, 24), (120, 40), (200, 60)] {
+        let buffer = drawn(&model, &ui, &night(), (width, height));
+        check(&format!("hpa-{width}x{height}"), &buffer, &night());
+    }
+    let (model, ui) = scene(&by_keda(), 58);
+    for (width, height) in [(120, 40), (200, 60)] {
+        let buffer = drawn(&model, &ui, &night(), (width, height));
+        check(&format!("keda-{width}x{height}"), &buffer, &night());
+    }
+}
+
+#[test]
+fn nothing_speaks_of_panic_where_there_is_none() {
+    // Each with the words that must stand there.
+    let paused = |key: &str, value: &str| {
+        let mut events = by_keda();
+        for stamped in &mut events {
+            if let Event::Seen(object) = &mut stamped.event
+                && let Object::ScaledObject(scaled) = &mut **object
+            {
+                scaled.pauses = vec![(key.to_owned(), value.to_owned())];
+                scaled.paused = condition(true, "ScaledObjectPaused");
+            }
+        }
+        events
+    };
+    let mut unseen = by_cpu();
+    unseen.retain(|stamped| match &stamped.event {
+        Event::Seen(object) => !matches!(&**object, Object::HorizontalPodAutoscaler(_)),
+        _ => true,
+    });
+    let table: [(&str, Vec<Stamped>, u64, &[&str]); 7] = [
+        ("stable", by_cpu(), 10, &["STABLE", "cpu 35%/50%", "cpu 35% ÷ 50% = 0.70×"]),
+        ("scaling", by_cpu(), 27, &["SCALING", "410%/50%", "9 wanted"]),
+        (
+            "limited",
+            by_cpu(),
+            MOMENT,
+            &["LIMITED", "by max 9", "12 wanted, cut to 9 by maxReplicas"],
+        ),
+        ("failing", by_cpu(), 57, &["FAILING", "FailedGetResourceMetric", "<unknown>/50%"]),
+        ("held", by_keda(), 58, &["STABILIZED", "33m/5 (avg)", "1 wanted, kept at 9"]),
+        ("paused", paused("paused-replicas", "3"), 58, &["PAUSED", "at 3 by KEDA"]),
+        ("not seen", unseen, MOMENT, &["NOT SEEN", "there is no HorizontalPodAutoscaler yet"]),
+    ];
+    for (case, events, secs, words) in table {
+        let (model, ui) = scene(&events, secs);
+        for size in [(60, 16), (80, 24), (120, 40), (200, 60)] {
+            let page = text_of(&drawn(&model, &ui, &night(), size)).join("\n");
+            assert!(page.contains(words[0]), "{case} at {size:?}:\n{page}");
+            for word in ["PANIC", "UNKNOWN", "EBC", "enters"] {
+                assert!(!page.contains(word), "{case}: {word} at {size:?}:\n{page}");
+            }
+        }
+        let page = text_of(&drawn(&model, &ui, &night(), (120, 40))).join("\n");
+        let missing: Vec<_> = words.iter().filter(|word| !page.contains(**word)).collect();
+        assert!(missing.is_empty(), "{case}: {missing:?}\n{page}");
+    }
+}
+
+#[test]
+fn a_row_is_that_of_kubectl() {
+    let (model, ui) = scene(&by_keda(), 58);
+    let page = text_of(&drawn(&model, &ui, &night(), (200, 60))).join("\n");
+    // TARGETS, MINPODS, MAXPODS, REPLICAS.
+    assert!(page.contains("33m/5 (avg)  1  12  9"), "{page}");
+    assert!(page.contains("sum(rate(http_requests_total"), "the query stands there:\n{page}");
+}
+
+#[test]
+fn a_prometheus_server_is_named_with_its_age() {
+    let mut events = run().to_vec();
+    for stamped in &mut events {
+        if let Event::Autoscaler(reading) = &mut stamped.event {
+            reading.origin = Origin::Prometheus;
+            reading.every = Some(Duration::from_secs(15));
+        }
+    }
+    // Scraped every fifteen seconds, last at 40.
+    let is_scraped = |at: At| (at.as_micros() / 1_000_000).is_multiple_of(15);
+    events.retain(|it| !matches!(it.event, Event::Autoscaler(_)) || is_scraped(it.at));
+    let (model, ui) = scene(&events, 44);
+    let page = text_of(&drawn(&model, &ui, &night(), (120, 40))).join("\n");
+    assert!(page.contains("by prometheus 13 s"), "{page}");
+    assert!(page.contains("▲ PANIC") && !page.contains("UNKNOWN"), "{page}");
+}
+
+#[test]
 fn before_the_first_data() {
     let (model, ui) = scene(&starting(), 1);
     check("start", &drawn(&model, &ui, &night(), (120, 40)), &night());
@@ -860,7 +1087,7 @@ fn assert_labels_stand_alone(row: &str, width: u16) {
 
 #[test]
 fn fields_never_touch() {
-    for events in [run(), watched()] {
+    for events in [run(), watched(), &by_cpu()[..], &by_keda()[..]] {
         for secs in [20, 36, MOMENT, 58] {
             let (model, ui) = scene(events, secs);
             for width in 60..=220 {
@@ -868,7 +1095,8 @@ fn fields_never_touch() {
                 let page = text_of(&drawn(&model, &ui, &night(), (width, height)));
                 let n_rows = if width < 100 { 4 } else { 6 };
                 for row in &page[1..n_rows] {
-                    assert_labels_stand_alone(row, width);
+                    // Kubernetes' own word is no label.
+                    assert_labels_stand_alone(&row.replace("maxReplicas", ""), width);
                 }
             }
         }
@@ -1099,6 +1327,8 @@ fn a_frozen_screen_stands_still_while_the_run_goes_on() {
 fn any_event() -> impl Strategy<Value = Event> {
     let fixture = recorded();
     let recorded = (0..fixture.len()).prop_map(move |idx| fixture[idx].1.clone());
+    let others = [by_cpu(), by_keda()].concat();
+    let scaled = (0..others.len()).prop_map(move |idx| others[idx].event.clone());
     let generated = load();
     let sent = (0..generated.len()).prop_map(move |idx| generated[idx].1.clone());
     let gone = "[a-z]{1,5}|世界".prop_map(|name| {
@@ -1125,7 +1355,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         };
         Event::Source(report)
     });
-    prop_oneof![8 => recorded, 4 => sent, 1 => gone, 1 => control, 1 => report]
+    prop_oneof![8 => recorded, 4 => scaled, 4 => sent, 1 => gone, 1 => control, 1 => report]
 }
 
 proptest! {

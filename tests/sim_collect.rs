@@ -19,6 +19,7 @@ use rampscope::event::cluster::Name;
 use rampscope::event::scaler::Origin;
 use rampscope::event::source::State;
 use rampscope::model::Model;
+use rampscope::model::hpa::Class;
 use rampscope::model::scaling::PanicState;
 use rampscope::model::sources::Health;
 use rampscope::sim::cluster::SimCluster;
@@ -185,7 +186,7 @@ async fn every_source_is_well_and_stays_so() {
             let user = task::spawn(user(sim.connect_gateway(), sim.host("default", "hello")));
             eyes.look(40).await;
             assert_eq!(eyes.unwell(), []);
-            assert_eq!(eyes.model.sources.iter().count(), 14);
+            assert_eq!(eyes.model.sources.iter().count(), 16);
             // Watches end and begin again meanwhile.
             eyes.look(300).await;
             assert_eq!(eyes.unwell(), []);
@@ -274,6 +275,49 @@ async fn what_is_forbidden_is_reported_with_a_remedy() {
             for what in ["podautoscalers", "pods/log"] {
                 assert!(poor.iter().any(|one| one.contains(what)), "{what}: {poor:?}");
             }
+        })
+        .await;
+}
+
+/// The same users on a service that Kubernetes' own autoscaler scales.
+#[tokio::test(start_paused = true)]
+async fn our_hands_see_a_horizontal_autoscaler_at_work() {
+    LocalSet::new()
+        .run_until(async {
+            let hello = SimService::named("hello")
+                .with("class", "hpa.autoscaling.knative.dev")
+                .with("metric", "concurrency")
+                .with("target", "10")
+                .with("max-scale", "5");
+            let sim = SimCluster::mount(SimSpec { services: vec![hello], ..SimSpec::default() });
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            let mut eyes = Eyes::open(&sim).await;
+            eyes.look(20).await;
+            assert_eq!(eyes.unwell(), []);
+            assert_eq!(eyes.model.cluster.class_of(&revision()), Some(Class::Hpa));
+            assert_eq!(eyes.n_ready(), 1);
+            let host = sim.host("default", "hello");
+            let users: Vec<_> =
+                (0..60).map(|_| task::spawn(user(sim.connect_gateway(), host.clone()))).collect();
+            eyes.look(60).await;
+            // 60 on one pod with a target of 10 ask for 6; the bound is 5, the first step 4.
+            let seen = eyes.model.cluster.hpa_of(&revision()).unwrap().clone();
+            assert_eq!(seen.scaling_limited.reason, "TooManyReplicas", "{seen:?}");
+            assert_eq!((seen.current_replicas, eyes.n_ready()), (Some(5), 5));
+            let scaling = eyes.model.hpas.get(&revision()).unwrap();
+            // A few requests of the sixty may be on their way between two pods.
+            assert!(matches!(scaling.wanted(), Some(6 | 7)), "{scaling:?}");
+            drop(users);
+            eyes.look(60).await;
+            let seen = eyes.model.cluster.hpa_of(&revision()).unwrap();
+            assert_eq!(seen.able_to_scale.reason, "ScaleDownStabilized");
+            let held = eyes.model.hpas.get(&revision()).unwrap().held_until(seen).unwrap();
+            let left = held.since(eyes.model.now).as_secs();
+            assert!((220..=300).contains(&left), "{left} s");
+            eyes.look(left + 45).await;
+            assert_eq!(eyes.n_ready(), 1);
+            let scaling = eyes.model.scaling.get(&revision()).unwrap();
+            assert!(scaling.panics.is_empty());
         })
         .await;
 }

@@ -40,6 +40,9 @@ pub(super) async fn doctor(
         .map_err(|error| Failure { outcome: Outcome::Preflight, reason: chain(&error) })?;
     let looked_at = (wished.namespace != Namespace::All).then_some(cluster.namespace.as_str());
     let mut findings = probe::examine(&cluster, looked_at, "knative-serving", Clock::start()).await;
+    if let Some(url) = &wished.prometheus {
+        findings.push(probe::prometheus(&cluster, url, "knative-serving").await);
+    }
     if let Some(service) = service {
         findings.push(target(&cluster, service, wished.gateway.as_deref()).await);
     }

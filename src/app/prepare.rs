@@ -159,6 +159,7 @@ pub async fn prepare(
                 .or_else(|| (!is_all(&spec.settings)).then(|| cluster.namespace.clone())),
             service: service.clone(),
             autoscaler_url: spec.settings.cluster.autoscaler_url.clone(),
+            prometheus: spec.settings.cluster.prometheus.clone(),
             ..CollectSpec::default()
         };
         let out = (sender.clone(), clock);

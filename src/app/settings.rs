@@ -165,6 +165,9 @@ pub struct Cluster {
     pub gateway: Option<String>,
     /// Address of the autoscaler's metrics; `None` goes through the API server's pod proxy.
     pub autoscaler_url: Option<String>,
+    /// A Prometheus server in place of the scrapes: an address, or `NAMESPACE/SERVICE:PORT` behind
+    /// the API server's service proxy; `None` scrapes.
+    pub prometheus: Option<String>,
 }
 
 /// Which namespaces are looked at.

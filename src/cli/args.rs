@@ -140,8 +140,9 @@ pub(super) struct RunArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct WatchArgs {
-    /// The Knative Service; without it all are listed. One that does not exist is an error (code
-    /// 3); one that goes away and comes back is watched on
+    /// The Knative Service, or deployment/NAME for a plain Deployment; without it all services are
+    /// listed. One that does not exist is an error (code 3); one that goes away and comes back is
+    /// watched on
     pub(super) service: Option<String>,
     /// If the service does not exist, wait until it does
     #[arg(long, requires = "service")]
@@ -410,6 +411,10 @@ pub(super) struct ClusterArgs {
     /// Address of the autoscaler's metrics [default: through the API server]
     #[arg(long, value_name = "URL", env = "RAMPSCOPE_AUTOSCALER_URL", hide_env_values = true)]
     pub(super) autoscaler_url: Option<String>,
+    /// A Prometheus server in place of our own scrapes: its address, or
+    /// NAMESPACE/SERVICE:PORT through the API server
+    #[arg(long, value_name = "URL", env = "RAMPSCOPE_PROMETHEUS", hide_env_values = true)]
+    pub(super) prometheus: Option<String>,
 }
 
 #[derive(Debug, Args)]

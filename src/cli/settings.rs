@@ -83,6 +83,7 @@ pub(super) fn cluster(args: ClusterArgs, all_namespaces: bool) -> Cluster {
         },
         gateway: args.gateway,
         autoscaler_url: args.autoscaler_url,
+        prometheus: args.prometheus,
     }
 }
 

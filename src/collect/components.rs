@@ -64,7 +64,7 @@ pub(crate) struct Common {
 }
 
 impl Common {
-    fn is_of_interest(&self, revision: &Name) -> bool {
+    pub(super) fn is_of_interest(&self, revision: &Name) -> bool {
         self.namespace.as_ref().is_none_or(|namespace| *namespace == revision.namespace)
     }
 

@@ -114,8 +114,18 @@ impl Health {
 
     /// An answer that was understood, but for `not_understood` lines or fields.
     pub(crate) async fn ok(&mut self, latency: Option<Duration>, not_understood: u64) {
+        self.ok_but(latency, not_understood, "").await;
+    }
+
+    /// The same, with something that is worth saying.
+    pub(crate) async fn ok_but(
+        &mut self,
+        latency: Option<Duration>,
+        not_understood: u64,
+        remark: &str,
+    ) {
         self.report.state = State::Ok;
-        self.report.reason.clear();
+        self.report.reason = clean(remark, MAX_REASON);
         self.report.remedy.clear();
         self.report.latency = latency.or(self.report.latency);
         self.report.samples += 1;

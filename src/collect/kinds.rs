@@ -29,10 +29,11 @@ use crate::units::Quantity;
 use crate::units::UnixMicros;
 use crate::units::clean;
 
+use super::hpa;
 use super::knative::MAX_NAME;
 
 /// The longest sentence that is kept, in characters.
-const MAX_TEXT: usize = 500;
+pub(super) const MAX_TEXT: usize = 500;
 /// The most entries that are kept of a map or list.
 const MAX_ENTRIES: usize = 100;
 /// The label by which Knative marks what belongs to a revision.
@@ -59,6 +60,10 @@ pub(crate) fn resource(kind: Kind) -> ApiResource {
             "ServerlessService",
             "serverlessservices",
         ),
+        Kind::HorizontalPodAutoscaler => {
+            ("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
+        }
+        Kind::ScaledObject => ("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects"),
     };
     let gvk = kube::api::GroupVersionKind::gvk(group, version, kind);
     ApiResource::from_gvk_with_plural(&gvk, plural)
@@ -111,6 +116,8 @@ pub fn object(kind: Kind, raw: &DynamicObject) -> Object {
             activator_endpoints: condition(raw, "ActivatorEndpointsPopulated"),
             endpoints: condition(raw, "EndpointsPopulated"),
         }),
+        Kind::HorizontalPodAutoscaler => Object::HorizontalPodAutoscaler(hpa::autoscaler(raw)),
+        Kind::ScaledObject => Object::ScaledObject(hpa::scaled_object(raw)),
     }
 }
 
@@ -244,7 +251,7 @@ fn pod_autoscaler(raw: &DynamicObject) -> PodAutoscaler {
     }
 }
 
-fn created(raw: &DynamicObject) -> Option<UnixMicros> {
+pub(super) fn created(raw: &DynamicObject) -> Option<UnixMicros> {
     raw.metadata.creation_timestamp.as_ref().map(|at| UnixMicros(at.0.as_microsecond()))
 }
 
@@ -275,7 +282,7 @@ fn settings(data: &Value) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn condition(raw: &DynamicObject, name: &str) -> Condition {
+pub(super) fn condition(raw: &DynamicObject, name: &str) -> Condition {
     let Some(found) =
         list(&raw.data["status"]["conditions"]).find(|one| str_at(one, "/type") == name)
     else {
@@ -293,24 +300,24 @@ fn condition(raw: &DynamicObject, name: &str) -> Condition {
     }
 }
 
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten().take(MAX_ENTRIES)
 }
 
-fn str_at<'a>(value: &'a Value, path: &str) -> &'a str {
+pub(super) fn str_at<'a>(value: &'a Value, path: &str) -> &'a str {
     value.pointer(path).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn text(value: &Value, path: &str, max_chars: usize) -> String {
+pub(super) fn text(value: &Value, path: &str, max_chars: usize) -> String {
     clean(str_at(value, path), max_chars)
 }
 
 /// A count; -1, as Knative writes an unknown one, is `None`.
-fn count(value: &Value, path: &str) -> Option<u32> {
+pub(super) fn count(value: &Value, path: &str) -> Option<u32> {
     value.pointer(path)?.as_u64().and_then(|number| u32::try_from(number).ok())
 }
 
-fn time(value: &Value, path: &str) -> Option<UnixMicros> {
+pub(super) fn time(value: &Value, path: &str) -> Option<UnixMicros> {
     UnixMicros::parse(value.pointer(path)?.as_str()?)
 }
 
@@ -323,7 +330,7 @@ mod tests {
     use crate::units::Bytes;
     use crate::units::Millicores;
 
-    const KINDS: [Kind; 8] = [
+    const KINDS: [Kind; 10] = [
         Kind::Pod,
         Kind::Event,
         Kind::ConfigMap,
@@ -332,6 +339,8 @@ mod tests {
         Kind::Revision,
         Kind::PodAutoscaler,
         Kind::ServerlessService,
+        Kind::HorizontalPodAutoscaler,
+        Kind::ScaledObject,
     ];
 
     fn raw(value: Value) -> DynamicObject {
@@ -432,6 +441,17 @@ mod tests {
             "traffic",
             "waiting",
             "Ready",
+            "metrics",
+            "currentMetrics",
+            "resource",
+            "target",
+            "current",
+            "triggers",
+            "metadata",
+            "behavior",
+            "scaleUp",
+            "policies",
+            "health",
         ]);
         leaf.prop_recursive(4, 40, 5, move |inner| {
             prop_oneof![

@@ -17,9 +17,12 @@ mod backoff;
 mod components;
 mod fetch;
 mod health;
+mod hpa;
 mod lease;
 mod log;
 mod meter;
+mod prometheus;
+mod promql;
 mod roster;
 mod scrape;
 mod usage;
@@ -33,6 +36,7 @@ use tokio::sync::watch as shared;
 
 use crate::bus::Sender;
 use crate::clock::Clock;
+use crate::event::cluster::DEPLOYMENT;
 use crate::event::cluster::Kind;
 use crate::event::cluster::Name;
 use crate::tasks::Supervisor;
@@ -56,7 +60,7 @@ pub struct CollectSpec {
     /// The namespace of the services; `None` is all namespaces.
     pub namespace: Option<String>,
     /// The Knative Service that is looked at; `None` looks at all of the namespace. The others are
-    /// watched too, but their queue-proxies are not read.
+    /// watched too, but their queue-proxies are not read. `deployment/NAME` is a plain Deployment.
     pub service: Option<Name>,
     /// Knative's own namespace.
     pub system_namespace: String,
@@ -64,6 +68,9 @@ pub struct CollectSpec {
     pub autoscaler_url: Option<String>,
     /// Where an activator's metrics are, if not behind the API server's pod proxy.
     pub activator_url: Option<String>,
+    /// A Prometheus server in place of the scrapes of autoscaler and activators: an address, or
+    /// `NAMESPACE/SERVICE:PORT` behind the API server's service proxy.
+    pub prometheus: Option<String>,
     /// How often autoscaler, activators and queue-proxies are read. Their numbers change at most
     /// every two seconds, every second, and every second.
     pub interval: Duration,
@@ -91,6 +98,7 @@ impl Default for CollectSpec {
             system_namespace: "knative-serving".to_owned(),
             autoscaler_url: None,
             activator_url: None,
+            prometheus: None,
             interval: Duration::from_secs(1),
         }
     }
@@ -113,8 +121,9 @@ impl Collector {
         let (owners_in, owners) = shared::channel(None);
         let (speaks_in, speaks) = shared::channel(None);
         let roster = Roster::new();
+        let workload = Workload::of(cluster, &spec).await;
         let mut workshop = Workshop { supervisor, cluster, sender, clock };
-        workshop.watches(&spec, streams_lists, &roster);
+        workshop.watches(&spec, (streams_lists, &workload), &roster);
         workshop.leases(&spec, owners_in);
         let common = Common {
             system: spec.system_namespace.clone(),
@@ -123,10 +132,20 @@ impl Collector {
             roster: roster.clone(),
             sender: workshop.sender.clone(),
         };
-        workshop.autoscaler(&spec, &common, owners, speaks_in);
-        workshop.activators(&spec, &common);
+        // A server stands in for the scrapes, but not for an address that was named beside it.
+        let is_scraped = |url: &Option<String>| spec.prometheus.is_none() || url.is_some();
+        if let Some(url) = &spec.prometheus {
+            let speaks = speaks_in.clone();
+            workshop.prometheus(url, &common, owners.clone(), speaks);
+        }
+        if is_scraped(&spec.autoscaler_url) {
+            workshop.autoscaler(&spec, &common, owners, speaks_in);
+        }
+        if is_scraped(&spec.activator_url) {
+            workshop.activators(&spec, &common);
+        }
         workshop.queue_proxies(&spec, &common, focused);
-        workshop.usage(&spec);
+        workshop.usage(&spec, &workload);
         workshop.logs(&spec, roster, speaks);
         Self { focus }
     }
@@ -149,17 +168,24 @@ impl Workshop<'_> {
         health.meter().client(&self.cluster.client)
     }
 
-    fn watches(&mut self, spec: &CollectSpec, streams_lists: bool, roster: &Roster) {
+    fn watches(
+        &mut self,
+        spec: &CollectSpec,
+        (streams_lists, workload): (bool, &Workload),
+        roster: &Roster,
+    ) {
         let system = &spec.system_namespace;
         let here = |labels: &str| Place::labelled(spec.namespace.as_deref(), labels);
         let components = Place::labelled(Some(system), "app in (autoscaler,activator)");
         let kinds = [
-            ("watch pods", Kind::Pod, vec![here(REVISION), components.clone()]),
-            ("watch deployments", Kind::Deployment, vec![here(REVISION), components]),
+            ("watch pods", Kind::Pod, vec![here(&workload.pods), components.clone()]),
+            ("watch deployments", Kind::Deployment, vec![workload.deployments(spec), components]),
             ("watch services", Kind::Service, vec![here("")]),
             ("watch revisions", Kind::Revision, vec![here("")]),
             ("watch podautoscalers", Kind::PodAutoscaler, vec![here("")]),
             ("watch serverlessservices", Kind::ServerlessService, vec![here("")]),
+            ("watch horizontalpodautoscalers", Kind::HorizontalPodAutoscaler, vec![here("")]),
+            ("watch scaledobjects", Kind::ScaledObject, vec![here("")]),
             ("watch events", Kind::Event, vec![here("")]),
             (
                 "watch configmaps",
@@ -180,6 +206,7 @@ impl Workshop<'_> {
                 sender: self.sender.clone(),
                 health,
                 roster: roster.clone(),
+                deployment: workload.deployment.clone(),
             };
             self.supervisor.spawn(source, |stop| watch.run(stop));
         }
@@ -205,12 +232,7 @@ impl Workshop<'_> {
         if let Some(url) = url {
             common.url = Some(metrics_url(url));
             health.describe(url.clone(), Some(interval));
-            let client = reqwest::Client::builder()
-                .connect_timeout(fetch::DEADLINE)
-                .redirect(reqwest::redirect::Policy::none())
-                .build()
-                .unwrap_or_default();
-            return (Door::Direct(client, health.meter().clone()), common);
+            return (straight(health.meter()), common);
         }
         health.describe("API server pod proxy", Some(interval));
         (Door::ApiServer(self.metered(health)), common)
@@ -231,6 +253,26 @@ impl Workshop<'_> {
         self.supervisor.spawn("autoscaler metrics", |stop| {
             scrape::run(meaning, (door, interval), health, clock, stop)
         });
+    }
+
+    fn prometheus(
+        &mut self,
+        url: &str,
+        common: &Common,
+        owners: shared::Receiver<Option<Owners>>,
+        speaks: shared::Sender<Option<bool>>,
+    ) {
+        let mut health = self.health(prometheus::SOURCE);
+        let (base, via) = prometheus::place(url);
+        health.describe(via, Some(prometheus::EVERY.1));
+        let door = if prometheus::is_in_cluster(url) {
+            Door::ApiServer(self.metered(&health))
+        } else {
+            straight(health.meter())
+        };
+        let (common, clock) = (common.clone(), self.clock);
+        let hand = prometheus::Prometheus { common, door, base, owners, speaks, health, clock };
+        self.supervisor.spawn(prometheus::SOURCE, |stop| hand.run(stop));
     }
 
     fn activators(&mut self, spec: &CollectSpec, common: &Common) {
@@ -260,12 +302,13 @@ impl Workshop<'_> {
         });
     }
 
-    fn usage(&mut self, spec: &CollectSpec) {
+    fn usage(&mut self, spec: &CollectSpec, workload: &Workload) {
         let mut health = self.health("metrics.k8s.io");
         health.describe("API server", Some(usage::EVERY));
         let client = self.metered(&health);
         let (namespace, sender) = (spec.namespace.clone(), self.sender.clone());
-        let list = usage::UsageList { client, namespace, sender, health };
+        let labels = workload.pods.clone();
+        let list = usage::UsageList { client, namespace, labels, sender, health };
         self.supervisor.spawn("metrics.k8s.io", |stop| list.run(stop));
     }
 
@@ -283,6 +326,54 @@ impl Workshop<'_> {
         };
         self.supervisor.spawn("autoscaler log", |stop| log.run(stop));
     }
+}
+
+/// What is scaled: Knative's revisions, or one plain Deployment.
+struct Workload {
+    /// The plain Deployment's name.
+    deployment: Option<String>,
+    /// The labels of its pods.
+    pods: String,
+}
+
+impl Workload {
+    /// A plain Deployment is asked for the labels by which it knows its pods.
+    async fn of(cluster: &Cluster, spec: &CollectSpec) -> Self {
+        let named = spec
+            .service
+            .as_ref()
+            .and_then(|service| Some((&service.namespace, service.name.strip_prefix(DEPLOYMENT)?)));
+        let Some((namespace, name)) = named else {
+            return Self { deployment: None, pods: REVISION.to_owned() };
+        };
+        let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}");
+        let door = Door::ApiServer(cluster.client.clone());
+        let deployment = probe::json_at(&door, &path).await.unwrap_or_default();
+        let labels = deployment.pointer("/spec/selector/matchLabels");
+        let labels = labels.and_then(serde_json::Value::as_object).into_iter().flatten();
+        let labels = labels.filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?)));
+        let pods = labels.collect::<Vec<_>>().join(",");
+        // One that is not there has no pods; without labels they would be all there are.
+        let pods = if pods.is_empty() { format!("app={name}") } else { pods };
+        Self { deployment: Some(name.to_owned()), pods }
+    }
+
+    fn deployments(&self, spec: &CollectSpec) -> Place {
+        match (&self.deployment, &spec.namespace) {
+            (Some(name), Some(namespace)) => Place::named(namespace, name),
+            _ => Place::labelled(spec.namespace.as_deref(), REVISION),
+        }
+    }
+}
+
+/// The door to addresses of their own.
+fn straight(meter: &meter::Meter) -> Door {
+    let client = reqwest::Client::builder()
+        .connect_timeout(fetch::DEADLINE)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap_or_default();
+    Door::Direct(client, meter.clone())
 }
 
 /// The page of the metrics at an address that may name only the host.

@@ -6,6 +6,7 @@ use super::fetch::Door;
 use super::fetch::FetchError;
 use super::kubeconfig::Cluster;
 use super::probe::json_at;
+use crate::event::cluster::DEPLOYMENT;
 use crate::event::cluster::Name;
 use crate::units::clean;
 
@@ -31,7 +32,10 @@ pub enum Presence {
 pub async fn presence(cluster: &Cluster, service: &Name) -> Presence {
     let door = Door::ApiServer(cluster.client.clone());
     let Name { namespace, name } = service;
-    let path = format!("/apis/serving.knative.dev/v1/namespaces/{namespace}/services/{name}");
+    let path = match name.strip_prefix(DEPLOYMENT) {
+        Some(name) => format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}"),
+        None => format!("/apis/serving.knative.dev/v1/namespaces/{namespace}/services/{name}"),
+    };
     match json_at(&door, &path).await {
         Ok(_) => Presence::There,
         // The API server speaks of an object that it does not have, and in plain text of a path.

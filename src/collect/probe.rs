@@ -73,6 +73,8 @@ const RIGHTS: &[Right] = &[
     right("serving.knative.dev", "revisions", "", READ, false),
     right("autoscaling.internal.knative.dev", "podautoscalers", "", READ, false),
     right("networking.internal.knative.dev", "serverlessservices", "", READ, false),
+    right("autoscaling", "horizontalpodautoscalers", "", READ, false),
+    right("keda.sh", "scaledobjects", "", READ, false),
     right("metrics.k8s.io", "pods", "", &["get", "list"], false),
     right("", "pods", "", READ, true),
     right("", "pods", "proxy", &["get"], true),
@@ -130,6 +132,17 @@ pub async fn examine(
     findings.extend(panic_sources(&door, system).await);
     findings.push(super::gateway::finding(cluster).await);
     findings
+}
+
+/// Looks whether a Prometheus server can stand in for the scrapes.
+pub async fn prometheus(cluster: &Cluster, url: &str, system: &str) -> Finding {
+    let (base, _) = super::prometheus::place(url);
+    let door = if super::prometheus::is_in_cluster(url) {
+        Door::ApiServer(cluster.client.clone())
+    } else {
+        super::straight(&super::meter::Meter::default())
+    };
+    super::prometheus::examine(&door, &base, system).await
 }
 
 async fn api_server(door: &Door, cluster: &Cluster, clock: Clock) -> (Finding, bool) {

@@ -25,7 +25,6 @@ use super::fetch::Door;
 use super::fetch::FetchError;
 use super::health::Health;
 use super::health::Trouble;
-use super::kinds::REVISION;
 use super::knative::MAX_NAME;
 
 /// How often the list is asked for.
@@ -43,6 +42,8 @@ pub(crate) struct UsageList {
     pub(crate) client: Client,
     /// The namespace; `None` is all.
     pub(crate) namespace: Option<String>,
+    /// The labels of the pods.
+    pub(crate) labels: String,
     /// Where samples go.
     pub(crate) sender: Sender,
     /// The account of this source.
@@ -90,8 +91,8 @@ impl UsageList {
             .namespace
             .as_ref()
             .map_or_else(String::new, |namespace| format!("/namespaces/{namespace}"));
-        // The slash in the label's name must be written as a code in a query.
-        let label = REVISION.replace('/', "%2F");
+        // What a query has no place for must be written as a code.
+        let label = self.labels.replace('/', "%2F").replace('=', "%3D").replace(',', "%2C");
         self.get(door, &format!("{GROUP}/{version}{place}/pods?labelSelector={label}")).await
     }
 

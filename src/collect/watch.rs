@@ -25,6 +25,7 @@ use crate::event::Event;
 use crate::event::cluster::Gone;
 use crate::event::cluster::Id;
 use crate::event::cluster::Kind;
+use crate::event::cluster::Object;
 use crate::event::source::State;
 
 use super::backoff::Backoff;
@@ -89,6 +90,8 @@ pub(crate) struct Watch {
     pub(crate) health: Health,
     /// Who else wants to know of the pods.
     pub(crate) roster: Roster,
+    /// The plain Deployment whose pods are in the first place: they have no revision's label.
+    pub(crate) deployment: Option<String>,
 }
 
 /// Whether a server of this version streams lists unless told otherwise.
@@ -151,7 +154,10 @@ impl Watch {
                 // Said before anything was asked.
                 Ok(watcher::Event::Init) => known.listings[place] += 1,
                 Ok(event) => {
-                    for fact in known.facts(place, event) {
+                    for mut fact in known.facts(place, event) {
+                        if place == 0 {
+                            self.adopt(&mut fact);
+                        }
                         self.roster.note(&fact);
                         self.sender.send(fact).await;
                     }
@@ -160,6 +166,13 @@ impl Watch {
                     if known.is_all_listed() && in_trouble.iter().all(Option::is_none) {
                         self.all_is_well().await;
                     }
+                }
+                // Most clusters have no KEDA, and miss nothing.
+                Err(error)
+                    if self.kind == Kind::ScaledObject && status_code(&error) == Some(404) =>
+                {
+                    known.is_listed[place] = true;
+                    self.health.resting("KEDA is not installed: there are no ScaledObjects").await;
                 }
                 Err(error) => {
                     let trouble = self.trouble(&self.places[place], &error);
@@ -176,6 +189,15 @@ impl Watch {
                 self.roster.note(&Event::Listed(self.kind));
                 self.sender.send(Event::Listed(self.kind)).await;
             }
+        }
+    }
+
+    /// A pod of the plain Deployment counts as one of a revision of that name.
+    fn adopt(&self, fact: &mut Event) {
+        if let (Some(deployment), Event::Seen(object)) = (&self.deployment, fact)
+            && let Object::Pod(pod) = &mut **object
+        {
+            pod.revision.get_or_insert_with(|| deployment.clone());
         }
     }
 
@@ -399,6 +421,7 @@ mod tests {
             sender,
             health,
             roster: Roster::new(),
+            deployment: None,
         };
         (bus, tasks::spawn(watch.run(CancellationToken::new())))
     }

@@ -12,6 +12,9 @@ use crate::units::Bytes;
 use crate::units::Millicores;
 use crate::units::UnixMicros;
 
+use super::hpa::HorizontalPodAutoscaler;
+use super::hpa::ScaledObject;
+
 /// A kind that is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -32,6 +35,10 @@ pub enum Kind {
     PodAutoscaler,
     /// `networking.internal.knative.dev/v1alpha1` `ServerlessService`.
     ServerlessService,
+    /// `autoscaling/v2` `HorizontalPodAutoscaler`.
+    HorizontalPodAutoscaler,
+    /// `keda.sh/v1alpha1` `ScaledObject`.
+    ScaledObject,
 }
 
 /// An object as it is now.
@@ -54,6 +61,10 @@ pub enum Object {
     PodAutoscaler(PodAutoscaler),
     /// A `ServerlessService`.
     ServerlessService(ServerlessService),
+    /// A `HorizontalPodAutoscaler`.
+    HorizontalPodAutoscaler(HorizontalPodAutoscaler),
+    /// A `ScaledObject` of KEDA.
+    ScaledObject(ScaledObject),
 }
 
 /// An object is gone.
@@ -75,6 +86,9 @@ pub struct Id {
     /// Its uid: a pod of the same name made later is another pod.
     pub uid: String,
 }
+
+/// What stands before the name of a plain Deployment where a Knative Service is named.
+pub const DEPLOYMENT: &str = "deployment/";
 
 /// A name in a namespace: a revision, a service.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -116,7 +130,7 @@ pub struct Condition {
 pub struct Pod {
     /// Which.
     pub id: Id,
-    /// The revision it belongs to, from its label.
+    /// The revision it belongs to, from its label; of a plain Deployment that is watched, its name.
     pub revision: Option<String>,
     /// The Knative Service it belongs to, from its label.
     pub service: Option<String>,

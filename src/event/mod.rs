@@ -6,6 +6,7 @@
 
 pub mod cluster;
 pub mod command;
+pub mod hpa;
 pub mod run;
 pub mod scaler;
 pub mod source;

@@ -1,5 +1,7 @@
 //! What the autoscaler, the activators, the queue-proxies and the metrics API report.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -11,10 +13,11 @@ use crate::units::UnixMicros;
 use super::cluster::Name;
 
 /// How a reading was had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// From the component's own metrics.
+    #[default]
     Metric,
     /// From a Prometheus server.
     Prometheus,
@@ -35,8 +38,14 @@ pub struct Autoscaler {
     pub pod: String,
     /// Whether that pod owns the revision, by its Lease; `None` where no Lease could be read.
     pub owner: Option<bool>,
-    /// When the answer came.
+    /// When the answer came; from a Prometheus server, when it had scraped the newest sample.
     pub read: At,
+    /// How it was had.
+    #[serde(default)]
+    pub origin: Origin,
+    /// How often a Prometheus server scrapes it; `None` where we read it ourselves.
+    #[serde(default)]
+    pub every: Option<Duration>,
     /// The decider's wish, before `min-scale` and `max-scale`.
     pub desired: Option<f64>,
     /// What was asked of Kubernetes, after them.
@@ -118,8 +127,11 @@ pub struct Activator {
     pub revision: Name,
     /// The activator pod that was read.
     pub pod: String,
-    /// When the answer came.
+    /// When the answer came; from a Prometheus server, when it had scraped the newest sample.
     pub read: At,
+    /// How often a Prometheus server scrapes it; `None` where we read it ourselves.
+    #[serde(default)]
+    pub every: Option<Duration>,
     /// Average requests in the activator over its last second.
     pub concurrency: Option<f64>,
     /// Requests that wait for capacity.

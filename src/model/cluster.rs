@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::event::cluster::ConfigMap;
+use crate::event::cluster::DEPLOYMENT;
 use crate::event::cluster::Deployment;
 use crate::event::cluster::Gone;
 use crate::event::cluster::Id;
@@ -21,6 +22,8 @@ use crate::event::cluster::PodAutoscaler;
 use crate::event::cluster::Revision;
 use crate::event::cluster::ServerlessService;
 use crate::event::cluster::Service;
+use crate::event::hpa::HorizontalPodAutoscaler;
+use crate::event::hpa::ScaledObject;
 use crate::event::scaler::QueueProxy;
 use crate::event::scaler::Usage;
 use crate::units::Anchor;
@@ -59,6 +62,10 @@ pub struct Cluster {
     pub sks: BTreeMap<Name, ServerlessService>,
     /// Deployments.
     pub deployments: BTreeMap<Name, Deployment>,
+    /// Horizontal pod autoscalers.
+    pub hpas: BTreeMap<Name, HorizontalPodAutoscaler>,
+    /// KEDA's `ScaledObject`s.
+    pub scaled_objects: BTreeMap<Name, ScaledObject>,
     /// Knative's `ConfigMap`s, by their name.
     pub config: BTreeMap<String, ConfigMap>,
     /// Cold starts in the order in which the pods became ready.
@@ -120,6 +127,8 @@ impl Cluster {
             Kind::ServerlessService => self.sks.values().map(|it| it.id.clone()).collect(),
             Kind::Deployment => self.deployments.values().map(|it| it.id.clone()).collect(),
             Kind::ConfigMap => self.config.values().map(|it| it.id.clone()).collect(),
+            Kind::HorizontalPodAutoscaler => self.hpas.values().map(|it| it.id.clone()).collect(),
+            Kind::ScaledObject => self.scaled_objects.values().map(|it| it.id.clone()).collect(),
             Kind::Event => BTreeSet::new(),
         };
         self.relisting.insert(kind, ids);
@@ -156,6 +165,8 @@ impl Cluster {
             Kind::ServerlessService => remove(&mut self.sks, &name, |it| it.id == gone.id),
             Kind::Deployment => remove(&mut self.deployments, &name, |it| it.id == gone.id),
             Kind::ConfigMap => remove(&mut self.config, &name.name, |it| it.id == gone.id),
+            Kind::HorizontalPodAutoscaler => remove(&mut self.hpas, &name, |it| it.id == gone.id),
+            Kind::ScaledObject => remove(&mut self.scaled_objects, &name, |it| it.id == gone.id),
             Kind::Event => {}
         }
         None
@@ -175,6 +186,8 @@ impl Cluster {
             Object::ServerlessService(it) => keep(&mut self.sks, name, it),
             Object::Deployment(it) => keep(&mut self.deployments, name, it),
             Object::ConfigMap(it) => keep(&mut self.config, name.name, it),
+            Object::HorizontalPodAutoscaler(it) => keep(&mut self.hpas, name, it),
+            Object::ScaledObject(it) => keep(&mut self.scaled_objects, name, it),
             Object::Event(_) => true,
         };
         if !is_kept {
@@ -276,6 +289,10 @@ impl Cluster {
 
     /// The revisions of a service: those that its route names first, then the newest first.
     pub fn revisions_of(&self, service: &Name) -> Vec<Name> {
+        if let Some(deployment) = service.name.strip_prefix(DEPLOYMENT) {
+            let (namespace, name) = (service.namespace.clone(), deployment.to_owned());
+            return vec![Name { namespace, name }];
+        }
         let mut names: Vec<Name> = Vec::new();
         if let Some(service) = self.services.get(service) {
             let mut traffic: Vec<_> = service.traffic.iter().collect();
@@ -343,5 +360,7 @@ fn identity(object: &Object) -> (Kind, &Id) {
         Object::Revision(it) => (Kind::Revision, &it.id),
         Object::PodAutoscaler(it) => (Kind::PodAutoscaler, &it.id),
         Object::ServerlessService(it) => (Kind::ServerlessService, &it.id),
+        Object::HorizontalPodAutoscaler(it) => (Kind::HorizontalPodAutoscaler, &it.id),
+        Object::ScaledObject(it) => (Kind::ScaledObject, &it.id),
     }
 }

@@ -9,6 +9,7 @@ pub mod curve;
 pub mod demand;
 pub mod findings;
 pub mod happenings;
+pub mod hpa;
 mod podlife;
 pub mod recording;
 pub mod run;
@@ -32,6 +33,7 @@ use crate::event::cluster::Object;
 use crate::event::cluster::PodAutoscaler;
 use crate::event::cluster::ServerlessService;
 use crate::event::cluster::Status;
+use crate::event::hpa::HorizontalPodAutoscaler;
 use crate::event::source::Report;
 use crate::event::source::State;
 use crate::kpa::Effective;
@@ -46,6 +48,7 @@ use cluster::PodState;
 use findings::Findings;
 use happenings::Happenings;
 use happenings::What;
+use hpa::Hpas;
 use run::MarkKind;
 use run::Run;
 use scaling::Scaling;
@@ -77,6 +80,8 @@ pub struct Model {
     pub cluster: Cluster,
     /// What the autoscaler wants.
     pub scaling: Scaling,
+    /// What the autoscalers of Kubernetes and KEDA want.
+    pub hpas: Hpas,
     /// How the sources are.
     pub sources: Sources,
     /// What happened.
@@ -149,6 +154,9 @@ impl Model {
             Event::Gone(gone) => {
                 if let Some(leaver) = self.cluster.gone(at, gone) {
                     self.pod_gone(at, leaver);
+                }
+                if gone.kind == Kind::HorizontalPodAutoscaler {
+                    self.hpas.gone(at, &name_of(&gone.id.namespace, &gone.id.name));
                 }
                 if gone.kind == Kind::Revision {
                     let (namespace, name) = (gone.id.namespace.clone(), gone.id.name.clone());
@@ -223,6 +231,10 @@ impl Model {
                     self.happenings.push(at, What::Kube(event.clone()));
                 }
             }
+            Object::HorizontalPodAutoscaler(autoscaler) => {
+                self.cluster.seen(at, anchor, object);
+                self.hpa_seen(at, autoscaler);
+            }
             Object::Deployment(deployment) => {
                 self.cluster.seen(at, anchor, object);
                 if let Some(name) = &deployment.revision {
@@ -235,7 +247,9 @@ impl Model {
                 self.cluster.seen(at, anchor, object);
                 self.revision_seen(at, &name_of(&revision.id.namespace, &revision.id.name));
             }
-            Object::Service(_) => self.cluster.seen(at, anchor, object),
+            Object::Service(_) | Object::ScaledObject(_) => {
+                self.cluster.seen(at, anchor, object);
+            }
         }
     }
 
@@ -296,9 +310,12 @@ impl Model {
         let Some(scaling) = self.scaling.entry(&revision) else { return };
         scaling.config = config;
         self.shadow_context(at, &revision);
+        self.desire(at, revision, autoscaler.desired);
+    }
+
+    fn desire(&mut self, at: At, revision: Name, desired: Option<u32>) {
         let Some(scaling) = self.scaling.entry(&revision) else { return };
         let from = scaling.desired_now;
-        let desired = autoscaler.desired;
         if from == desired && !scaling.desired.is_empty() {
             return;
         }
@@ -306,6 +323,19 @@ impl Model {
         self.note_most();
         if let Some(to) = desired {
             self.happenings.push(at, What::Desired { revision, from, to });
+        }
+    }
+
+    fn hpa_seen(&mut self, at: At, autoscaler: &HorizontalPodAutoscaler) {
+        let target = self.cluster.scaled_by(autoscaler);
+        let ready = target.as_ref().and_then(|target| self.cluster.counts(target));
+        self.hpas.seen(at, autoscaler, ready.map(|counts| counts.ready));
+        // A revision's own object says what is desired of it; a plain Deployment has none.
+        let Some(target) = target.filter(|it| !self.cluster.autoscalers.contains_key(it)) else {
+            return;
+        };
+        if let Some(desired) = autoscaler.desired_replicas {
+            self.desire(at, target, Some(desired));
         }
     }
 

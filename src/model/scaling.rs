@@ -135,6 +135,8 @@ pub struct PanicSpan {
     pub origin: Origin,
     /// Whether it went on already when we began to look, so that it is older than `began`.
     pub was_on: bool,
+    /// How long after `seen` it counts as going on.
+    pub fresh: Duration,
 }
 
 /// Whether a revision panics, at a moment.
@@ -225,7 +227,9 @@ impl Scaling {
         if reading.owner == Some(false) {
             return;
         }
-        if let Some(scaling) = self.entry(&reading.revision) {
+        if let Some(scaling) = self.entry(&reading.revision)
+            && !scaling.is_known_better(at, reading)
+        {
             scaling.reading(at, reading, log);
         }
     }
@@ -254,7 +258,7 @@ impl Scaling {
         if let Some(shadow) = &mut scaling.shadow {
             shadow.activator(reading);
         }
-        scaling.activators.retain(|_, known| at.since(known.read) < FRESH);
+        scaling.activators.retain(|_, known| at.since(known.read) < fresh_for(known.every));
         scaling.activators.insert(reading.pod.clone(), reading.clone());
         let all: Option<f64> = scaling.activators.values().map(|known| known.concurrency).sum();
         match all {
@@ -369,7 +373,9 @@ impl PanicSpan {
     pub fn until(&self, now: At) -> At {
         self.ended.unwrap_or_else(|| match self.origin {
             Origin::Log => now.max(self.began),
-            Origin::Metric | Origin::Prometheus | Origin::Derived => now.min(self.seen + FRESH),
+            Origin::Metric | Origin::Prometheus | Origin::Derived => {
+                now.min(self.seen + self.fresh)
+            }
         })
     }
 
@@ -382,6 +388,20 @@ impl PanicSpan {
 // === impl RevisionScaling ===
 
 impl RevisionScaling {
+    /// How long a reading counts: a Prometheus server has one only as often as it scrapes.
+    pub fn fresh_for(&self) -> Duration {
+        fresh_for(self.reading.as_ref().and_then(|reading| reading.every))
+    }
+
+    /// Whether the autoscaler itself was read, so that a Prometheus server's word is late.
+    fn is_known_better(&self, at: At, reading: &Autoscaler) -> bool {
+        reading.origin == Origin::Prometheus
+            && self
+                .reading
+                .as_ref()
+                .is_some_and(|known| known.origin == Origin::Metric && at.since(known.read) < FRESH)
+    }
+
     fn reading(&mut self, at: At, reading: &Autoscaler, log: &mut Happenings) {
         let read = reading.read;
         let before = self.reading.replace(reading.clone());
@@ -422,9 +442,9 @@ impl RevisionScaling {
         match reading.panic {
             Some(true) => {
                 // The first reading of all cannot tell when it began.
-                self.panic_goes_on(read, (Origin::Metric, is_first), reading, log);
+                self.panic_goes_on(read, (reading.origin, is_first), reading, log);
             }
-            Some(false) => self.panic_is_off(read, Origin::Metric, &reading.revision, log),
+            Some(false) => self.panic_is_off(read, reading.origin, &reading.revision, log),
             None => {}
         }
     }
@@ -447,10 +467,9 @@ impl RevisionScaling {
         }
         self.log_owner = Some((line.pod.clone(), line.written));
         // The metric says the same, and more exactly when it can be read.
-        let has_metric = self
-            .reading
-            .as_ref()
-            .is_some_and(|reading| reading.panic.is_some() && at.since(reading.read) < FRESH);
+        let has_metric = self.reading.as_ref().is_some_and(|reading| {
+            reading.panic.is_some() && at.since(reading.read) < self.fresh_for()
+        });
         let panics = match line.line {
             LogLine::Panicking => true,
             LogLine::UnPanicking => false,
@@ -479,7 +498,8 @@ impl RevisionScaling {
         }
         if panics {
             let (began, origin) = (At::ZERO, Origin::Log);
-            let span = PanicSpan { began, ended: None, seen: began, origin, was_on: true };
+            let (seen, fresh) = (began, FRESH);
+            let span = PanicSpan { began, ended: None, seen, origin, was_on: true, fresh };
             self.panics.push_back(span);
         }
     }
@@ -498,15 +518,17 @@ impl RevisionScaling {
         };
         let was_lost =
             self.panics.back().is_some_and(|span| span.ended.is_none() && !goes_on(span));
-        let was_on = was_on || was_lost;
+        let (was_on, fresh) = (was_on || was_lost, fresh_for(reading.every));
         if let Some(span) = self.panics.back_mut().filter(|span| goes_on(span)) {
             span.seen = at;
             span.origin = origin;
+            span.fresh = fresh;
         } else {
             if self.panics.len() == SPANS_MAX {
                 self.panics.pop_front();
             }
-            self.panics.push_back(PanicSpan { began: at, ended: None, seen: at, origin, was_on });
+            let (began, seen) = (at, at);
+            self.panics.push_back(PanicSpan { began, ended: None, seen, origin, was_on, fresh });
             self.held_max = None;
             let averages = averages(reading);
             log.push(
@@ -547,10 +569,11 @@ impl RevisionScaling {
         };
         let metric = self.reading.as_ref().filter(|reading| reading.panic.is_some());
         let age = metric.map(|reading| now.since(reading.read));
+        let told = metric.map(|reading| reading.origin).unwrap_or_default();
         match (age, self.log_panics) {
-            (Some(age), _) if age < FRESH => match open {
-                Some(span) => panic(span, Origin::Metric),
-                None => PanicState::Stable { origin: Origin::Metric },
+            (Some(age), _) if age < self.fresh_for() => match open {
+                Some(span) => panic(span, told),
+                None => PanicState::Stable { origin: told },
             },
             (_, Some(true)) if has_log => match open {
                 Some(span) => panic(span, Origin::Log),
@@ -574,11 +597,9 @@ impl RevisionScaling {
 
     /// Our own model ticked: where neither metric nor log tells of panic, it does.
     fn derived(&mut self, revision: &Name, (now, has_log): (At, bool), log: &mut Happenings) {
-        let is_told = self
-            .reading
-            .as_ref()
-            .is_some_and(|reading| reading.panic.is_some() && now.since(reading.read) < FRESH)
-            || has_log && self.log_panics.is_some();
+        let is_told = self.reading.as_ref().is_some_and(|reading| {
+            reading.panic.is_some() && now.since(reading.read) < self.fresh_for()
+        }) || has_log && self.log_panics.is_some();
         let Some(decision) = self.shadow.as_ref().and_then(|it| it.panics(now)).copied() else {
             return;
         };
@@ -690,6 +711,11 @@ impl RevisionScaling {
     }
 }
 
+/// How long a reading counts that comes so often: one may be missed.
+fn fresh_for(every: Option<Duration>) -> Duration {
+    every.map_or(FRESH, |every| FRESH.max(every * 5 / 2))
+}
+
 /// What a reading says of the tick before it.
 fn reported(reading: &Autoscaler) -> Reported {
     let known = averages(reading);
@@ -699,7 +725,7 @@ fn reported(reading: &Autoscaler) -> Reported {
     };
     Reported {
         read: reading.read,
-        origin: Origin::Metric,
+        origin: reading.origin,
         desired: reading.desired.and_then(whole),
         panicking: reading.panic,
         observed,

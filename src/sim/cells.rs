@@ -65,10 +65,6 @@ pub(crate) fn none(_: &Value, _: UnixMicros) -> Value {
     "<none>".into()
 }
 
-pub(crate) fn unknown(_: &Value, _: UnixMicros) -> Value {
-    "<unknown>".into()
-}
-
 pub(crate) fn name(object: &Value, _: UnixMicros) -> Value {
     object["metadata"]["name"].clone()
 }
@@ -308,6 +304,72 @@ pub(crate) fn reference(hpa: &Value, _: UnixMicros) -> Value {
     format!("{}/{}", text(target, "/kind"), text(target, "/name")).into()
 }
 
+/// So many metrics of an autoscaler are told; the others are counted.
+const MOST_METRICS: usize = 2;
+
+/// `cpu: 746%/50%`, `33m/5 (avg)`: each metric with its target.
+pub(crate) fn targets(hpa: &Value, _: UnixMicros) -> Value {
+    let all: Vec<_> = list(hpa, "/spec/metrics").collect();
+    let told = all
+        .iter()
+        .take(MOST_METRICS)
+        .enumerate()
+        .map(|(idx, metric)| target(metric, &hpa["status"]["currentMetrics"][idx]));
+    let told: Vec<_> = told.collect();
+    let rest = all.len().saturating_sub(MOST_METRICS);
+    let more = if rest == 0 { String::new() } else { format!(" + {rest} more...") };
+    or_none(format!("{}{more}", told.join(", ")))
+}
+
+fn target(metric: &Value, status: &Value) -> String {
+    let (part, is_of_pods) = match text(metric, "/type") {
+        "Resource" => ("resource", true),
+        "ContainerResource" => ("containerResource", true),
+        "Pods" => ("pods", false),
+        "Object" => ("object", false),
+        "External" => ("external", false),
+        _ => return "<unknown type>".to_owned(),
+    };
+    let (goal, current) = (&metric[part]["target"], &status[part]["current"]);
+    let amount = |value: &Value, field: &str, unit: &str, none: &str| match &value[field] {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => format!("{number}{unit}"),
+        _ => none.to_owned(),
+    };
+    let pair = |field: &str, unit: &str| {
+        let current = amount(current, field, unit, "<unknown>");
+        format!("{current}/{}", amount(goal, field, unit, "<auto>"))
+    };
+    let has_average = !goal["averageValue"].is_null();
+    match (is_of_pods, has_average) {
+        (true, true) => {
+            format!("{}: {}", text(metric, &format!("/{part}/name")), pair("averageValue", ""))
+        }
+        (true, false) => {
+            format!(
+                "{}: {}",
+                text(metric, &format!("/{part}/name")),
+                pair("averageUtilization", "%")
+            )
+        }
+        (false, true) if part == "pods" => pair("averageValue", ""),
+        (false, true) => format!("{} (avg)", pair("averageValue", "")),
+        (false, false) => pair("value", ""),
+    }
+}
+
+pub(crate) fn active(object: &Value, _: UnixMicros) -> Value {
+    condition(object, "Active", "status").cloned().unwrap_or_default()
+}
+
+pub(crate) fn fallback(object: &Value, _: UnixMicros) -> Value {
+    condition(object, "Fallback", "status").cloned().unwrap_or_default()
+}
+
+pub(crate) fn paused(object: &Value, _: UnixMicros) -> Value {
+    condition(object, "Paused", "status").cloned().unwrap_or_default()
+}
+
 /// The sum over containers, in the unit that metrics-server uses.
 fn usage(object: &Value, resource: &str, suffix: &str) -> Value {
     let of = |one: &Value| {
@@ -372,6 +434,43 @@ mod tests {
         going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
         assert_eq!(status(going), "Terminating");
         assert_eq!(status(json!({ "status": { "phase": "Running" } })), "Running");
+    }
+
+    #[test]
+    fn targets_are_told_as_kubectl_tells_them() {
+        let external = |target: Value| json!({ "type": "External", "external": { "metric": { "name": "m" }, "target": target } });
+        let cpu = json!({ "type": "Resource", "resource": {
+            "name": "cpu", "target": { "type": "Utilization", "averageUtilization": 50 } } });
+        let current =
+            |part: &str, current: Value| json!({ "type": "", part: { "current": current } });
+        let table = [
+            (json!([]), json!([]), "<none>"),
+            (json!([cpu]), json!([]), "cpu: <unknown>/50%"),
+            (
+                json!([cpu]),
+                json!([current(
+                    "resource",
+                    json!({ "averageUtilization": 746, "averageValue": "1" })
+                )]),
+                "cpu: 746%/50%",
+            ),
+            (
+                json!([external(json!({ "averageValue": "5" }))]),
+                json!([current("external", json!({ "averageValue": "33m" }))]),
+                "33m/5 (avg)",
+            ),
+            (json!([external(json!({ "averageValue": "2" }))]), json!([]), "<unknown>/2 (avg)"),
+            (
+                json!([external(json!({ "value": "2" })), cpu, cpu]),
+                json!([{ "type": "" }]),
+                "<unknown>/2, cpu: <unknown>/50% + 1 more...",
+            ),
+        ];
+        for (spec, status, expected) in table {
+            let hpa =
+                json!({ "spec": { "metrics": spec }, "status": { "currentMetrics": status } });
+            assert_eq!(targets(&hpa, NOW), expected);
+        }
     }
 
     #[test]

@@ -155,7 +155,7 @@ pub const LEASES: &[Column] = &[NAME, at("Holder", "/spec/holderIdentity"), AGE]
 pub const HPAS: &[Column] = &[
     NAME,
     made("Reference", cells::reference),
-    made("Targets", cells::unknown),
+    made("Targets", cells::targets),
     number("MinPods", "/spec/minReplicas"),
     number("MaxPods", "/spec/maxReplicas"),
     number("Replicas", "/status/currentReplicas"),
@@ -220,6 +220,11 @@ pub const SCALED_OBJECTS: &[Column] = &[
     number("Min", "/spec/minReplicaCount"),
     number("Max", "/spec/maxReplicaCount"),
     READY,
+    made("Active", cells::active),
+    made("Fallback", cells::fallback),
+    made("Paused", cells::paused),
+    at("Triggers", "/status/triggersTypes"),
+    at("Authentications", "/status/authenticationsTypes"),
     AGE,
 ];
 /// Metrics of pods and nodes.

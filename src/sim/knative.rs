@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::kpa::Mode;
 use crate::kpa::reconcile::Status as AutoscalerStatus;
+use crate::sim::hpa;
 use crate::sim::kubelet;
 use crate::sim::objects::AUTOSCALING;
 use crate::sim::objects::Parts;
@@ -173,17 +174,21 @@ fn deploy(world: &Rc<World>, service: &str, revision: &Value) -> Result<(), Stat
     let cores = spec.pointer("/containers/0/resources/limits/cpu").and_then(Value::as_str);
     let cores = cores.and_then(|text| text.parse::<Quantity>().ok());
     let config = scaler::effective(world, &annotations, limit, true);
-    let initial = replicas::initial(&config);
+    // Without Knative's own autoscaler nothing wakes a revision from zero.
+    let is_hpa = hpa::is_class(&annotations);
+    let initial = replicas::initial(&config).max(u32::from(is_hpa));
 
     let deployment = world.create(&resources::DEPLOYMENTS, parts.deployment(0))?;
     let hash = world.hash();
     let set = world.create(&resources::REPLICA_SETS, parts.replica_set(&deployment, &hash, 0))?;
     let autoscaler = world.create(&resources::POD_AUTOSCALERS, parts.pod_autoscaler())?;
-    let windows = (config.stable_window.as_nanos(), config.panic_window.as_nanos());
-    world.create(
-        &resources::METRICS_OF_REVISIONS,
-        parts.metric(&autoscaler, windows, config.scraped()),
-    )?;
+    if is_hpa {
+        world.create(&resources::HPAS, hpa::object(parts.horizontal(&autoscaler), &annotations))?;
+    } else {
+        let windows = (config.stable_window.as_nanos(), config.panic_window.as_nanos());
+        let metric = parts.metric(&autoscaler, windows, config.scraped());
+        world.create(&resources::METRICS_OF_REVISIONS, metric)?;
+    }
     let n_activators = crate::kpa::burst::n_activators(&config, 0);
     let sks = world.create(
         &resources::SERVERLESS_SERVICES,
@@ -228,7 +233,11 @@ fn deploy(world: &Rc<World>, service: &str, revision: &Value) -> Result<(), Stat
     });
     world.revisions.borrow_mut().insert(key.clone(), Rc::clone(&deployed));
     replicas::scale(world, &deployed, initial);
-    scaler::start(world, &deployed);
+    if is_hpa {
+        hpa::start(world, &deployed);
+    } else {
+        scaler::start(world, &deployed);
+    }
     world.touch(&key);
     Ok(())
 }

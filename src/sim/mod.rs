@@ -18,6 +18,7 @@ pub(crate) mod furnish;
 pub(crate) mod gateway;
 pub(crate) mod h2c;
 pub(crate) mod histogram;
+pub(crate) mod hpa;
 pub(crate) mod knative;
 pub(crate) mod kubelet;
 pub mod listen;

@@ -170,7 +170,10 @@ impl<'a> Parts<'a> {
     pub(crate) fn pod_autoscaler(&self) -> Value {
         let mut meta = self.meta(self.name, self.revision);
         let mut annotations = self.annotations(true);
-        let defaults = [("class", "kpa.autoscaling.knative.dev"), ("metric", "concurrency")];
+        let class = annotations.get(&format!("{AUTOSCALING}class")).and_then(Value::as_str);
+        let is_hpa = class.is_some_and(|class| class.starts_with("hpa."));
+        let metric = if is_hpa { "cpu" } else { "concurrency" };
+        let defaults = [("class", "kpa.autoscaling.knative.dev"), ("metric", metric)];
         for (key, value) in defaults {
             annotations.entry(format!("{AUTOSCALING}{key}")).or_insert_with(|| value.into());
         }
@@ -184,6 +187,11 @@ impl<'a> Parts<'a> {
             spec["containerConcurrency"] = limit.into();
         }
         json!({ "metadata": meta, "spec": spec, "status": {} })
+    }
+
+    /// Metadata and `scaleTargetRef` of the revision's `HorizontalPodAutoscaler`.
+    pub(crate) fn horizontal(&self, owner: &Value) -> (Value, Value) {
+        (self.meta(self.name, owner), self.scale_target())
     }
 
     fn scale_target(&self) -> Value {

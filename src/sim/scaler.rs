@@ -17,6 +17,7 @@ use crate::sim::autoscaler::Effect;
 use crate::sim::autoscaler::RevisionAutoscaler;
 use crate::sim::autoscaler::Sample;
 use crate::sim::furnish;
+use crate::sim::hpa;
 use crate::sim::replicas;
 use crate::sim::resources;
 use crate::sim::stamp;
@@ -241,6 +242,8 @@ pub(crate) fn lead(world: &World, next: &SystemPod) {
         spec["renewTime"] = now.into();
     });
     for deployed in world.all_revisions() {
-        take_over(world, &deployed);
+        if !hpa::is_class(&deployed.annotations) {
+            take_over(world, &deployed);
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! same theme give the same cells, so a picture of a screen is a test.
 
 pub mod action;
+pub mod hpa;
 pub mod keymap;
 pub mod moment;
 pub mod text;

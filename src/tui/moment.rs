@@ -13,7 +13,6 @@ use crate::event::source::State;
 use crate::kpa::config::Metric;
 use crate::model::Model;
 use crate::model::WATCH_PODS;
-use crate::model::scaling::FRESH;
 use crate::model::scaling::Ignorance;
 use crate::model::scaling::PanicState;
 use crate::model::scaling::RevisionScaling;
@@ -23,6 +22,7 @@ use crate::units::At;
 use crate::units::Bytes;
 use crate::units::Millicores;
 
+use super::hpa::Hpa;
 use super::ui::Ui;
 
 /// How long a value of the load counts after its interval began.
@@ -45,6 +45,8 @@ pub struct Moment {
     pub pods: Pods,
     /// The autoscaler.
     pub scaler: Scaler,
+    /// What stands in its place where a `HorizontalPodAutoscaler` decides.
+    pub hpa: Option<Hpa>,
 }
 
 /// The load of a moment; rates a second, latencies in seconds.
@@ -146,6 +148,8 @@ pub struct Scaler {
     pub in_activator: Option<f64>,
     /// Age of the reading; `None` if there is none.
     pub age: Option<Duration>,
+    /// From which age on it is stale.
+    pub fresh: Duration,
     /// The autoscaler's class, as `kpa`; empty if it is not known.
     pub class: String,
 }
@@ -188,7 +192,14 @@ impl Moment {
         let load = if is_present { present_load(model) } else { past_load(model, at) };
         let pods = pods(model, (at, is_present), revision.as_ref(), scaling);
         let scaler = scaler(model, (at, is_present), revision.as_ref(), scaling);
-        Self { at, is_present, revision, load, pods, scaler }
+        let hpa = revision.as_ref().and_then(|it| Hpa::of(model, (at, is_present), it));
+        let mut pods = pods;
+        if let Some(hpa) = &hpa {
+            // As many as a number can say is no bound.
+            pods.max_scale = hpa.max.filter(|max| *max < i32::MAX.unsigned_abs());
+            pods.is_max_known = hpa.max.is_some();
+        }
+        Self { at, is_present, revision, load, pods, scaler, hpa }
     }
 }
 
@@ -323,12 +334,14 @@ fn scaler(
         via_activator: None,
         in_activator: None,
         age: None,
+        fresh: scaling.map(RevisionScaling::fresh_for).unwrap_or_default(),
         class,
     };
     let Some(scaling) = scaling else { return values };
     values.threshold = scaling.config.as_ref().map(|config| config.config.panic_threshold);
     values.via_activator = scaling.via_activator.at(at, None).map(|it| 0.0 < it);
-    values.in_activator = scaling.activator.at(at, Some(FRESH));
+    let fresh = scaling.fresh_for();
+    values.in_activator = scaling.activator.at(at, Some(fresh));
     if let Some(reading) = &scaling.reading {
         let known = averages(reading);
         // An autoscaler that has not decided yet exports a target of 0, which is none.
@@ -339,7 +352,7 @@ fn scaler(
             values.held_max = scaling.held_max;
         }
     }
-    let hold = if is_present { None } else { Some(FRESH) };
+    let hold = if is_present { None } else { Some(fresh) };
     values.panic_average = scaling.panic.at(at, hold);
     values.stable_average = scaling.stable.at(at, hold);
     values.wanted = scaling.wanted.at(at, hold);
@@ -374,9 +387,10 @@ pub fn panic_at(model: &Model, (at, is_present): (At, bool), revision: Option<&N
         let (origin, since, was_on) = (span.origin, span.began, span.was_on);
         return Panic::On { origin, since, was_on, leaves: None };
     }
-    if scaling.wanted.at(at, Some(FRESH)).is_some() {
+    if scaling.wanted.at(at, Some(scaling.fresh_for())).is_some() {
         let since = scaling.panics.iter().rev().find_map(|span| span.ended.filter(|it| *it <= at));
-        return Panic::Stable { origin: Origin::Metric, since };
+        let origin = scaling.reading.as_ref().map(|reading| reading.origin).unwrap_or_default();
+        return Panic::Stable { origin, since };
     }
     Panic::Unknown("not seen at that moment".to_owned())
 }

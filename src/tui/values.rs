@@ -13,6 +13,7 @@ use crate::model::scaling::RevisionScaling;
 use crate::series::Series;
 use crate::units::At;
 
+use super::hpa::Hpa;
 use super::moment::Moment;
 use super::moment::Panic;
 
@@ -76,6 +77,7 @@ pub fn of(model: &Model, moment: &Moment) -> Vec<Value> {
     let scaling = moment.revision.as_ref().and_then(|revision| model.scaling.get(revision));
     values.extend(pods(moment, scaling));
     values.extend(autoscaler(moment, scaling));
+    values.extend(moment.hpa.as_ref().map(horizontal).into_iter().flatten());
     values
 }
 
@@ -151,7 +153,9 @@ fn autoscaler(moment: &Moment, scaling: Option<&RevisionScaling>) -> Vec<Value> 
         Some(moment.at.since(series(scaling?).since(moment.at)?))
     };
     let read = scaler.age.or_else(|| came(|it| &it.wanted));
-    let reading = |name, unit, it: Option<f64>| value((name, unit), METRICS, it, it.and(read));
+    let told = scaling.and_then(|scaling| scaling.reading.as_ref()).map(|reading| reading.origin);
+    let told = source(told.unwrap_or_default());
+    let reading = |name, unit, it: Option<f64>| value((name, unit), told, it, it.and(read));
     let metric = scaler.metric.name();
     let (panics, since, source) = match scaler.panic {
         Panic::On { origin, since, .. } => (Some(1.0), Some(since), source(origin)),
@@ -159,7 +163,7 @@ fn autoscaler(moment: &Moment, scaling: Option<&RevisionScaling>) -> Vec<Value> 
         Panic::Unknown(_) => (None, None, ""),
     };
     let lasts = since.map(|since| moment.at.since(since));
-    let known = if source == METRICS { read } else { lasts };
+    let known = if source == told { read } else { lasts };
     let leaves = match scaler.panic {
         Panic::On { leaves, .. } => leaves.map(|leaves| leaves.since(moment.at).as_secs_f64()),
         _ => None,
@@ -204,6 +208,23 @@ fn autoscaler(moment: &Moment, scaling: Option<&RevisionScaling>) -> Vec<Value> 
             scaler.in_activator,
             scaler.in_activator.and(came(|it| &it.activator)),
         ),
+    ]
+}
+
+/// What a `HorizontalPodAutoscaler` is at.
+fn horizontal(hpa: &Hpa) -> Vec<Value> {
+    const HPAS: &str = "watch horizontalpodautoscalers";
+    let whole = |name, it: Option<u32>| value((name, "pods"), HPAS, it.map(f64::from), None);
+    let seconds = hpa.held.map(|held| held.as_secs_f64());
+    let ratio = hpa.leader().and_then(|row| row.proposal).map(|proposal| proposal.ratio);
+    vec![
+        whole("hpa.min", hpa.min),
+        whole("hpa.max", hpa.max),
+        value(("hpa.current", "pods"), HPAS, hpa.current, None),
+        value(("hpa.desired", "pods"), HPAS, hpa.desired, None),
+        whole("hpa.wanted", hpa.wanted),
+        value(("hpa.ratio", "times target"), HPAS, ratio, None),
+        value(("hpa.held_for_at_most", "s"), HPAS, seconds, None),
     ]
 }
 

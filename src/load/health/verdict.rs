@@ -257,7 +257,7 @@ mod tests {
             (0.4, 0.3, Limit::CpuQuota),
         ] {
             let (throttled, run_queue) = (Some(throttled), Some(run_queue));
-            let client = ClientHealth { throttled, run_queue, ..slipped(&[1]) };
+            let client = ClientHealth { run_queue, throttled, ..slipped(&[1]) };
             assert_eq!(judge(&signs, &client).map(|(limit, _)| limit), Some(limit), "{client:?}");
         }
     }

@@ -10,9 +10,13 @@ use crate::tui::theme::Role;
 use crate::tui::widgets::canvas::Canvas;
 
 use super::Scene;
+use super::hpa;
 
 /// The settings of the revision looked at.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
+    if let Some(hpa) = &scene.moment.hpa {
+        return hpa::page(canvas, area, scene, hpa);
+    }
     let theme = canvas.theme;
     let title = vec![
         theme.strong(Role::Accent, "SETTINGS"),

@@ -26,7 +26,11 @@ pub struct Sentence {
 pub fn is_prominent(what: &What) -> bool {
     match what {
         What::PodCreated { .. } | What::PodGone { .. } => false,
-        What::Kube(event) => event.level == "Warning",
+        What::Kube(event) => {
+            event.level == "Warning"
+                || event.reason == "SuccessfulRescale"
+                || event.reason.starts_with("KEDAScaleTarget")
+        }
         What::Source { state, .. } => *state != State::Ok,
         _ => true,
     }

@@ -7,6 +7,7 @@ pub mod decision;
 pub mod findings;
 pub mod happening;
 pub mod help;
+pub mod hpa;
 pub mod lanes;
 pub mod latency;
 pub mod load;

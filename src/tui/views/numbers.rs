@@ -82,14 +82,27 @@ fn rows<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Vec<Span<'a>>> {
                 ("starting", count(pods.starting), Role::Text),
             ],
         ),
-        row(
-            "average",
-            [
-                ("panic", number(scaler.panic_average), Role::Panic),
-                ("stable", number(scaler.stable_average), Role::Load),
-                ("a pod", number(scaler.target), Role::Text),
-            ],
-        ),
+        if let Some(hpa) = &scene.moment.hpa {
+            let told = |of: fn(&crate::tui::hpa::Row) -> &String| {
+                hpa.leader().map_or_else(|| text::UNKNOWN.to_owned(), |row| of(row).clone())
+            };
+            let wanted = hpa.wanted.map_or_else(|| text::UNKNOWN.to_owned(), |it| it.to_string());
+            let cells = [
+                ("metric", told(|row| &row.current), Role::Load),
+                ("target", told(|row| &row.target), Role::Text),
+                ("wanted", wanted, Role::Text),
+            ];
+            row("hpa", cells)
+        } else {
+            row(
+                "average",
+                [
+                    ("panic", number(scaler.panic_average), Role::Panic),
+                    ("stable", number(scaler.stable_average), Role::Load),
+                    ("a pod", number(scaler.target), Role::Text),
+                ],
+            )
+        },
     ];
     if moment::has_load(scene.model) {
         rows.extend([

@@ -17,6 +17,7 @@ use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
 
 use super::Scene;
+use super::hpa;
 
 /// How long a change of load stands in the title of its panel.
 const CONTROL_LASTS: std::time::Duration = std::time::Duration::from_secs(10);
@@ -360,6 +361,9 @@ fn at_least(theme: &Theme) -> &'static str {
 
 /// Whether it panics: one word, always at the same place, in colour, glyph and letters.
 pub fn state<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
+    if let Some(hpa) = &scene.moment.hpa {
+        return hpa::state(theme, hpa);
+    }
     let at = scene.moment.at;
     match &scene.moment.scaler.panic {
         Panic::On { since, was_on, .. } => {
@@ -395,6 +399,9 @@ pub fn origin(scene: &Scene<'_>) -> &'static str {
 
 /// When panic can end, or why nothing is known.
 pub fn outlook<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
+    if let Some(hpa) = &scene.moment.hpa {
+        return hpa::outlook(theme, hpa);
+    }
     match &scene.moment.scaler.panic {
         Panic::On { leaves: Some(leaves), .. } => vec![
             theme.span(Role::Dim, format!("leaves in {}", at_least(theme))),
@@ -420,13 +427,25 @@ fn brief_outlook<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
 
 /// What the autoscaler reckons.
 pub fn autoscaler(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
+    if let Some(hpa) = &scene.moment.hpa {
+        return hpa::panel(canvas, area, scene, hpa);
+    }
     let theme = canvas.theme;
     let scaler = &scene.moment.scaler;
     let class =
         if scaler.class.is_empty() { String::new() } else { format!("{} · ", scaler.class) };
+    // A Prometheus server's word is as old as its last scrape.
+    let age = match (&scaler.panic, scaler.age) {
+        (
+            Panic::On { origin: Origin::Prometheus, .. }
+            | Panic::Stable { origin: Origin::Prometheus, .. },
+            Some(age),
+        ) => format!(" {}", text::span(age)),
+        _ => String::new(),
+    };
     let title = vec![
         theme.strong(Role::Accent, "AUTOSCALER"),
-        theme.span(Role::Dim, format!(" {class}{}", origin(scene))),
+        theme.span(Role::Dim, format!(" {class}{}{age}", origin(scene))),
     ];
     let inside = canvas.frame(area, title);
     if let Panic::Unknown(_) = scaler.panic {
@@ -437,7 +456,7 @@ pub fn autoscaler(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         let rights = vec![outlook(theme, scene), brief_outlook(theme, scene)];
         both(canvas, inside, 0, state(theme, scene), rights);
     }
-    let is_stale = scaler.age.is_some_and(|age| crate::model::scaling::FRESH <= age);
+    let is_stale = scaler.age.is_some_and(|age| scaler.fresh <= age);
     let averages = |label, average: Option<f64>, role| {
         let wanted =
             average.zip(scaler.target).map(|(average, target)| (average / target).ceil() + 0.0);
@@ -491,15 +510,23 @@ pub fn lines(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let theme = canvas.theme;
     let pods = &scene.moment.pods;
     let scaler = &scene.moment.scaler;
+    let count = |value: Option<f64>| (text::or_unknown(value, text::count), 3);
+    let mut spans = field(theme, "pods ", count(pods.ready), " ready ", Role::Ready);
+    spans.extend(field(theme, "", count(pods.desired), " desired ", Role::Desired));
+    spans.extend(field(theme, "", count(pods.starting), " starting ", Role::Text));
+    if let Some(hpa) = &scene.moment.hpa {
+        spans.truncate(5);
+        hpa::lines(canvas, area, hpa, spans);
+        if moment::has_load(scene.model) {
+            load_line(canvas, area, 2, scene);
+        }
+        return;
+    }
     let mut full = vec![theme.span(Role::Dim, format!("{}  ", origin(scene)))];
     full.extend(outlook(theme, scene));
     let mut rights = vec![full, outlook(theme, scene)];
     rights.push(brief_outlook(theme, scene));
     both(canvas, area, 0, state(theme, scene), rights);
-    let count = |value: Option<f64>| (text::or_unknown(value, text::count), 3);
-    let mut spans = field(theme, "pods ", count(pods.ready), " ready ", Role::Ready);
-    spans.extend(field(theme, "", count(pods.desired), " desired ", Role::Desired));
-    spans.extend(field(theme, "", count(pods.starting), " starting ", Role::Text));
     let number = |value: Option<f64>| (text::or_unknown(value, text::number), 5);
     spans.extend(field(theme, " panic ", number(scaler.panic_average), "", Role::Panic));
     spans.extend(field(theme, " stable ", number(scaler.stable_average), "", Role::Load));

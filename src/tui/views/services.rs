@@ -7,6 +7,7 @@ use crate::event::cluster::Service;
 use crate::event::cluster::Status;
 use crate::model::Model;
 use crate::model::scaling::PanicState;
+use crate::tui::hpa::Hpa;
 use crate::tui::text;
 use crate::tui::theme::Role;
 use crate::tui::ui::Ui;
@@ -15,6 +16,7 @@ use crate::tui::widgets::table;
 use crate::tui::widgets::table::Column;
 
 use super::Scene;
+use super::hpa;
 
 const fn column(title: &'static str, width: u16, is_number: bool) -> Column {
     Column { title, width, is_number }
@@ -107,6 +109,10 @@ fn row(scene: &Scene<'_>, name: &Name, service: &Service) -> Vec<table::Cell> {
 /// The worst of its revisions.
 fn panic(scene: &Scene<'_>, revisions: &[Name]) -> table::Cell {
     let now = scene.ui.now();
+    let first = revisions.first();
+    if let Some(hpa) = first.and_then(|it| Hpa::of(scene.model, (now, true), it)) {
+        return hpa::brief(&hpa);
+    }
     let states: Vec<_> =
         revisions.iter().map(|it| scene.model.scaling.panic_state(it, now)).collect();
     if states.iter().any(|state| matches!(state, PanicState::Panic { .. })) {

@@ -11,6 +11,7 @@ use crate::tui::theme::Theme;
 
 use super::Scene;
 use super::chrome;
+use super::hpa;
 
 /// The sentence, with its numbers in the ink of values; before it what makes our own numbers doubtful.
 pub fn sentence<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
@@ -24,6 +25,9 @@ pub fn sentence<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
 }
 
 fn why<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
+    if let Some(hpa) = &scene.moment.hpa {
+        return hpa::sentence(theme, scene, hpa);
+    }
     let scaler = &scene.moment.scaler;
     let scaling = scene.moment.revision.as_ref().and_then(|it| scene.model.scaling.get(it));
     let config = scaling.and_then(|scaling| scaling.config.as_ref());

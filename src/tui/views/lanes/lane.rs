@@ -6,7 +6,6 @@ use ratatui::layout::Rect;
 use ratatui::text::Span;
 
 use crate::kpa::config::Metric;
-use crate::model::scaling::FRESH;
 use crate::model::traffic::Heat;
 use crate::model::traffic::Timing;
 use crate::series::Cells;
@@ -71,6 +70,7 @@ impl Drawing<'_> {
             Lane::Rate => self.rate(canvas),
             Lane::Latency => self.latency(canvas),
             Lane::Pods => self.pods(canvas),
+            Lane::Concurrency if self.scene.moment.hpa.is_some() => self.metric(canvas),
             Lane::Concurrency => self.concurrency(canvas),
             Lane::Cpu => self.cpu(canvas),
             Lane::Heat(timing) => self.timing(canvas, timing),
@@ -129,7 +129,7 @@ impl Drawing<'_> {
         }
     }
 
-    fn plot<'t>(&self, canvas: &Canvas<'t>, scale: Scale) -> Plot<'t> {
+    pub(super) fn plot<'t>(&self, canvas: &Canvas<'t>, scale: Scale) -> Plot<'t> {
         let mut plot = Plot::new(self.place, scale, canvas.theme);
         for band in bands(self.scene, self.cells) {
             plot.band(band);
@@ -138,7 +138,7 @@ impl Drawing<'_> {
     }
 
     /// A series by dots.
-    fn dots(&self, series: &Series, hold: Option<Duration>) -> Vec<Option<Column>> {
+    pub(super) fn dots(&self, series: &Series, hold: Option<Duration>) -> Vec<Option<Column>> {
         let cells = Cells { n: self.cells.n * 2, ..self.cells };
         series.in_cells(cells, self.until(), hold)
     }
@@ -354,7 +354,7 @@ impl Drawing<'_> {
         let Some(scaling) = scaling(self.scene) else {
             return (name, Scale::Linear(10.0), Vec::new());
         };
-        let hold = Some(FRESH);
+        let hold = Some(scaling.fresh_for());
         let (panic, stable) = (self.dots(&scaling.panic, hold), self.dots(&scaling.stable, hold));
         let enters = self.dots(&scaling.enters, hold);
         let most = largest(&panic).max(largest(&stable));
@@ -390,7 +390,7 @@ impl Drawing<'_> {
     }
 }
 
-fn largest(columns: &[Option<Column>]) -> f64 {
+pub(super) fn largest(columns: &[Option<Column>]) -> f64 {
     columns.iter().flatten().map(|column| column.max).fold(0.0, f64::max)
 }
 
@@ -420,7 +420,7 @@ fn only_some(columns: &[Option<Column>]) -> Vec<Option<Column>> {
 }
 
 /// The columns that lie on the scale.
-fn within(columns: &[Option<Column>], scale: Scale) -> Vec<Option<Column>> {
+pub(super) fn within(columns: &[Option<Column>], scale: Scale) -> Vec<Option<Column>> {
     let top = scale.value(1.0) * 1.001;
     columns.iter().map(|column| column.filter(|column| column.max <= top)).collect()
 }

@@ -35,6 +35,9 @@ pub(super) const STARTING: Ink = ink(Role::Starting, Dash::Solid, '%');
 pub(super) const GOING: Ink = ink(Role::Dim, Dash::Dotted, 'o');
 pub(super) const PANIC: Ink = ink(Role::Panic, Dash::Solid, '*');
 pub(super) const STABLE: Ink = ink(Role::Load, Dash::Dotted, 'o');
+pub(super) const METRIC: Ink = ink(Role::Load, Dash::Solid, '*');
+pub(super) const TARGET: Ink = ink(Role::Desired, Dash::Dashed, '-');
+pub(super) const WANTED: Ink = ink(Role::Dim, Dash::Solid, ' ');
 pub(super) const ENTERS: Ink = ink(Role::Dim, Dash::Dashed, '-');
 
 pub(super) fn legend_row(

@@ -2,6 +2,7 @@
 
 mod ghost;
 mod heat;
+mod hpa;
 mod lane;
 mod legend;
 
