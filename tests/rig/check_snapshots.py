@@ -40,7 +40,7 @@ import math
 import re
 import sys
 
-from readings import EDGE, INTERVAL, SLACK, TICK, Access, Record, lines, log_edges, stamp, usage, wall
+from readings import INTERVAL, SLACK, TICK, Access, Record, lines, log_edges, stamp, usage, wall
 
 FIELDS = {
     "autoscaler.panic_average": "kn_revision_concurrency_panic",
@@ -60,8 +60,8 @@ COLUMNS = {
 # How long an answer takes between the relay and rampscope's own reading of its clock, in seconds.
 NEAR = 0.010
 # An interval of the load, in seconds.
-LOAD_INTERVAL = 0.1
-SERVICE_ROW = re.compile(r"(\S+)\s+(\S+)\s+[✓✗…] (\S.*?)\s{2,}[▲✓?] (PANIC|STABLE|UNKNOWN)\s+(\d+|–)\s+(\d+|–)\s*([^│]*)")
+LOAD_INTERVAL = 0.5
+SERVICE_ROW = re.compile(r"▸?([a-z]\S*)\s+(\S+)\s+[✓✗…] (\S.*?)\s{2,}[▲✓?] (PANIC|STABLE|UNKNOWN)\s+(\d+|–)\s+(\d+|–)\s*([^│]*)")
 
 
 class Checker:
@@ -109,7 +109,8 @@ class Checker:
         self.kind = "pods"
         self.pods(shot, at)
         self.kind = "csv"
-        self.csv(path[:-5] + ".csv", at)
+        # A frozen view's window goes on to what is known by now.
+        self.csv(path[:-5] + ".csv", at if shot["is_present"] else math.inf)
         self.kind = "services"
         self.services(path[:-5] + ".txt", at)
         self.rows.append((head, values, dict(self.moment)))
@@ -180,7 +181,7 @@ class Checker:
     # The load.
 
     def load(self, value, at, values, shot):
-        name, shown, span = value["name"], value["value"], value["span_s"]
+        name, shown, span = value["name"], value["value"], value.get("span_s")
         if name == "load.target":
             return self.target(name, shown, shot["seconds"])
         if shown is None or self.access is None:
@@ -191,22 +192,27 @@ class Checker:
         lag = values["load.send_lag_p99"]["value"] or 0
         if name == "load.in_flight":
             if shot["is_present"]:
-                self.within(name, shown, *access.in_flight(ends))
+                self.within(name, shown, *self.in_flight(ends, ends))
             else:
-                counts = [access.in_flight(ends + it / 50) for it in range(-5, 11)]
-                self.within(name, shown, min(it[0] for it in counts), max(it[1] for it in counts))
+                # That of the end of the interval before.
+                self.within(name, shown, *self.in_flight(ends - LOAD_INTERVAL, at))
         elif name == "load.errors":
-            failed = access.count(access.failed, ends - (span or 1) - EDGE, ends + EDGE)
+            failed = access.count(access.failed, ends - (span or 1) - NEAR, ends + NEAR)
             self.say(name, shown, "equal" if (failed == 0) == (shown == 0) else "wrong", f"{failed} failed")
         elif name == "load.errors_total":
-            failed = access.count(access.failed, 0, ends + EDGE)
-            self.say(name, shown, "equal" if (failed == 0) == (shown == 0) else "wrong", f"{failed} failed")
+            failed, dropped = access.count(access.failed, 0, ends + NEAR), self.summary["traffic"]["dropped"]
+            # What never left is counted by rampscope alone.
+            verdict = "equal" if (failed == 0) == (shown == 0) else "explained" if dropped else "wrong"
+            self.say(name, shown, verdict, f"{failed} failed, and {dropped} were dropped in all")
+        elif self.connections <= (values["load.in_flight"]["value"] or 0):
+            self.say(name, shown, "explained", "requests wait for a connection: due, and not seen by the relay")
         elif times is not None and shot["is_present"]:
             self.within(name, shown, *access.rate(times, ends - span, ends))
             exact = access.count(times, ends - span, ends) / span
             self.farthest[name] = max(self.farthest[name], abs(exact - shown) / max(exact, 10))
         elif times is not None:
-            self.within(name, shown, *access.any_rate(times, LOAD_INTERVAL, ends - LOAD_INTERVAL, ends + LOAD_INTERVAL))
+            # Of the past the age is that of the interval's beginning.
+            self.within(name, shown, *access.any_rate(times, LOAD_INTERVAL, ends, ends))
         elif quantile is not None and shot["is_present"]:
             known = access.quantile(quantile, ends - span, ends)
             if known is None:
@@ -216,10 +222,22 @@ class Checker:
             exact = access.quantile(quantile, ends - span, ends)[0]
             self.farthest[name] = max(self.farthest[name], abs(exact - shown))
         elif quantile is not None:
-            known = [access.quantile(quantile, ends + it / 50 - LOAD_INTERVAL, ends + it / 50) for it in range(-5, 11)]
-            known = [it for it in known if it]
-            if known:
-                self.within(name, shown, min(it[0] for it in known) * 0.998 - NEAR / 5, max(it[1] for it in known) * 1.002 + NEAR + lag)
+            self.quantile(name, shown, quantile, (ends, ends), lag)
+
+    def in_flight(self, since, until):
+        counts = [self.access.in_flight(since + it * (until - since) / 20) for it in range(21)]
+        most = max(it[1] for it in counts)
+        # Beyond them requests wait for a connection, due and unseen by the relay.
+        return min(it[0] for it in counts), most if most < self.connections else math.inf
+
+    def quantile(self, name, shown, q, began, lag):
+        """Of an interval that began in this time."""
+        since, until = began
+        known = [self.access.quantile(q, it, it + LOAD_INTERVAL) for it in (since + it * (until - since) / 20 for it in range(21))]
+        known = [it for it in known if it]
+        if not known:
+            return self.say(name, shown, "wrong", "there was no answer")
+        self.within(name, shown, min(it[0] for it in known) * 0.998 - NEAR / 5, max(it[1] for it in known) * 1.002 + NEAR + lag)
 
     def target(self, name, shown, seconds, since=-0.05, until=1.3):
         """The rate of the plan, at the end of the newest interval (a tenth of a second long)."""
@@ -337,14 +355,15 @@ class Checker:
         listed = record.pods[0][0] if record.pods else math.inf
         for row in rows:
             since = wall(row["time"])
-            until = min(since + width, at)
+            until = max(since, min(since + width, at))
             if since < record.start + INTERVAL or since < listed + INTERVAL:
                 continue
             for name, text in row.items():
                 if text and name not in ("time", "seconds"):
-                    self.field(row, name, float(text), since, until)
+                    self.field(row, name, float(text), (since, until, width))
 
-    def field(self, row, name, shown, since, until):
+    def field(self, row, name, shown, time):
+        since, until, width = time
         record, access, label = self.record, self.access, f"{row['seconds']} s {name}"
         if name in ("ready", "starting", "terminating"):
             self.any_of(label, shown, {record.counts(it)[name] for it in record.moments(record.pods, since, until)})
@@ -382,25 +401,19 @@ class Checker:
             is_between = bool(sums) and min(sums) - 1e-6 <= shown <= max(sums) + 1e-6
             self.say(label, shown, "equal" if is_equal else "explained" if is_between else "wrong", f"it was {sorted(sums)}")
         elif name == "target_per_s":
-            # The last interval of the row.
+            # That of the interval that had begun last.
             seconds = float(row["seconds"]) + (until - since)
-            self.target(label, shown, seconds, since=-0.15, until=0.5 + (until - since))
+            self.target(label, shown, seconds, since=-LOAD_INTERVAL, until=2 * LOAD_INTERVAL + width)
         elif access is not None and name in ("offered_per_s", "sent_per_s", "done_per_s"):
             times = access.ended if name == "done_per_s" else access.came
-            self.within(label, shown, *access.any_rate(times, LOAD_INTERVAL, since - LOAD_INTERVAL, until))
+            self.within(label, shown, *access.any_rate(times, LOAD_INTERVAL, until - width - LOAD_INTERVAL, until))
         elif access is not None and name in ("failed_per_s", "dropped_per_s"):
             self.any_of(label, shown, {0.0} if not access.failed else {shown})
         elif access is not None and name == "in_flight":
-            counts = [access.in_flight(since + it / 20) for it in range(-2, int((until - since) * 20) + 4)]
-            self.within(label, shown, min(it[0] for it in counts), max(it[1] for it in counts))
+            self.within(label, shown, *self.in_flight(until - width - LOAD_INTERVAL, until))
         elif access is not None and name in ("p50_s", "p99_s", "max_s"):
             q = {"p50_s": 0.5, "p99_s": 0.99, "max_s": 1.0}[name]
-            known = [access.quantile(q, since + it / 25 - LOAD_INTERVAL, since + it / 25) for it in range(-1, int((until - since) * 25) + 6)]
-            known = [it for it in known if it]
-            if not known:
-                return self.say(label, shown, "wrong", "there was no answer")
-            lag = float(row["send_lag_p99_s"] or 0)
-            self.within(label, shown, min(it[0] for it in known) * 0.998 - NEAR / 5, max(it[1] for it in known) * 1.002 + NEAR + lag)
+            self.quantile(label, shown, q, (until - width - LOAD_INTERVAL, until), float(row["send_lag_p99_s"] or 0))
 
     # The services view.
 
@@ -468,7 +481,10 @@ class Checker:
         took = self.access.took(0, math.inf)
         for name, q in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999), ("max", 1.0)):
             exact = took[max(0, math.ceil(q * len(took)) - 1)] * 1000
-            self.within(f"service time {name}", traffic["service_time"][name], exact * 0.998 - 2, exact * 1.002 + NEAR * 1000)
+            shown, late = traffic["service_time"][name], 1000 * self.access.lateness(0, math.inf)
+            is_near, is_late = (exact * 0.998 - 2 <= shown <= exact * 1.002 + it for it in (NEAR * 1000, NEAR * 1000 + late))
+            words = f"{exact:.1f} by the relay, which was itself up to {late / 2:.0f} ms late"
+            self.say(f"service time {name}", shown, "equal" if is_near else "explained" if is_late else "wrong", words)
             self.farthest[f"service_time.{name} ms"] = abs(traffic["service_time"][name] - exact)
 
 
@@ -506,6 +522,7 @@ def main():
     thresholds = [it["value"] for shot in shots for it in shot["values"] if it["name"] == "autoscaler.panic_threshold" and it["value"]]
     checker.threshold = thresholds[0] if thresholds else 2.0
     plan = json.load(open(args.run + "/plan.json")).get("plan")
+    checker.connections = (plan or {}).get("target", {}).get("connections") or math.inf
     checker.stages = plan["load"]["stages"] if plan else [{"lasts": {"secs": 0, "nanos": 0}, "from": 0, "to": 0}]
     # The load begins a moment after the run: when the service's address was found.
     checker.load_began = load_began(paths)

@@ -117,32 +117,47 @@ class Access:
     """The relay's log."""
 
     def __init__(self, path):
-        rows = []
-        for line in open(path):
-            cells = line.split()
-            if len(cells) == 3:
-                rows.append((float(cells[0]), float(cells[1]), int(cells[2])))
-        self.rows = rows
-        self.came = sorted(it[0] for it in rows)
-        self.answered = sorted((it for it in rows if 200 <= it[2] < 300), key=lambda it: it[1])
+        self.rows, self.late = [], []
+        for cells in (line.split() for line in open(path)):
+            if len(cells) == 3 and cells[0] == "~":
+                self.late.append((float(cells[1]), float(cells[2])))
+            elif len(cells) == 3:
+                self.rows.append((float(cells[0]), float(cells[1]), int(cells[2])))
+        self.came = sorted(it[0] for it in self.rows)
+        self.answered = sorted((it for it in self.rows if 200 <= it[2] < 300), key=lambda it: it[1])
         self.ended = [it[1] for it in self.answered]
-        self.failed = sorted(it[1] for it in rows if not 200 <= it[2] < 300)
+        self.failed = sorted(it[1] for it in self.rows if not 200 <= it[2] < 300)
+
+    def lateness(self, since, until):
+        """How late processes were woken in this time, at worst; the relay and rampscope are two."""
+        first = bisect.bisect_left(self.late, since - 0.3, key=lambda it: it[0])
+        last = bisect.bisect_right(self.late, until + 0.1, key=lambda it: it[0])
+        return 2 * max((it[1] for it in self.late[first:last]), default=0.0)
+
+    def edge(self, since, until):
+        return EDGE + self.lateness(since, until)
 
     @staticmethod
     def count(times, since, until):
         return bisect.bisect_left(times, until) - bisect.bisect_left(times, since)
 
     def rate(self, times, since, until):
-        """The fewest and the most that could be counted, a second, within EDGE of both ends."""
-        span = until - since
-        least = self.count(times, since + EDGE, until - EDGE) if 2 * EDGE < span else 0
-        return least / span, self.count(times, since - EDGE, until + EDGE) / span
+        """The fewest and the most that could be counted, a second, near both ends."""
+        span, edge = until - since, self.edge(since, until)
+        least = self.count(times, since + edge, until - edge) if 2 * edge < span else 0
+        # A span is told to a millisecond or so.
+        return least / span * 0.998, self.count(times, since - edge, until + edge) / span * 1.002
 
     def any_rate(self, times, span, since, until):
-        """The same of any such span that begins in this time."""
-        begins = [since - EDGE + it * 0.01 for it in range(int((until - since + 2 * EDGE) / 0.01) + 1)]
-        counts = [self.count(times, it, it + span) for it in begins]
-        return (min(counts) - 1) / span, (max(counts) + 1) / span
+        """The same of any such span that begins in this time; it may have closed too late."""
+        rates = []
+        step = max((until - since) / 20, 0.005)
+        begins = [since + it * step for it in range(int((until - since) / step) + 1)] or [since]
+        for begin in begins:
+            # One that closed too late makes the next one shorter.
+            for lasted in (span - 0.02, span, span + self.lateness(begin, begin + span)):
+                rates.append(self.rate(times, begin, begin + lasted))
+        return min(it[0] for it in rates), max(it[1] for it in rates)
 
     def took(self, since, until):
         """How long the answers of this time took, sorted."""
@@ -150,20 +165,20 @@ class Access:
         return sorted(it[1] - it[0] for it in self.answered[first:last])
 
     def quantile(self, q, since, until):
-        """The least and the most that it can be, within EDGE of both ends; None without answers."""
-        values = []
-        for before in (-EDGE, 0, EDGE):
-            for after in (-EDGE, 0, EDGE):
+        """The least and the most that it can be near both ends; None without answers."""
+        values, edge = [], self.edge(since, until)
+        for before in (-edge, 0, edge):
+            for after in (-edge, 0, edge):
                 took = self.took(since + before, until + after)
                 if took:
                     values.append(took[max(0, math.ceil(q * len(took)) - 1)])
-        return (min(values), max(values)) if values else None
+        return (min(values), max(values) + self.lateness(since, until)) if values else None
 
     def in_flight(self, at):
-        counts = []
-        for off in (-EDGE, 0, EDGE):
-            counts.append(sum(1 for came, ended, _ in self.rows if came <= at + off < ended))
-        return min(counts), max(counts)
+        """Those that surely were, and those that may have been."""
+        edge = self.edge(at, at)
+        sure = sum(1 for came, ended, _ in self.rows if came <= at - edge and at + edge < ended)
+        return sure, sum(1 for came, ended, _ in self.rows if came <= at + edge and at - edge < ended)
 
 
 class Record:

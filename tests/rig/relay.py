@@ -6,7 +6,8 @@ of rampscope has a hand in.
 
 Listens on 127.0.0.1:PORT, passes HTTP/1.1 on, a connection a connection. FILE gets a line a request:
 when it had come, when the last byte of its answer was passed on (both in seconds since 1970), its
-status, 0 if there was no answer.
+status, 0 if there was no answer. A line `~ WHEN LATE` says by how many seconds the relay itself woke
+up too late: on a busy machine that is how far its moments and rampscope's may lie apart.
 """
 import asyncio
 import sys
@@ -65,16 +66,20 @@ async def connection(near, out):
             far[1].close()
 
 
-async def flush():
+async def look_at_the_clock():
     while True:
-        await asyncio.sleep(0.2)
+        due = time.time() + 0.02
+        await asyncio.sleep(0.02)
+        late = time.time() - due
+        if 0.002 < late:
+            log.write(f"~ {due:.6f} {late:.6f}\n")
         log.flush()
 
 
 async def main():
     server = await asyncio.start_server(connection, "127.0.0.1", int(port), backlog=1024)
     print("up", flush=True)
-    await asyncio.gather(server.serve_forever(), flush())
+    await asyncio.gather(server.serve_forever(), look_at_the_clock())
 
 
 asyncio.run(main())
