@@ -86,9 +86,9 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         totals(canvas, place, &played);
     } else {
         // So wide that no name is cut on eighty cells.
-        let left = tables.width / 2 + 2;
+        let left = (tables.width / 2 + 2).min(tables.width);
         parameters(canvas, Rect { width: left, ..tables }, scene, &played);
-        let width = tables.width - left - 2;
+        let width = tables.width.saturating_sub(left + 2);
         totals(canvas, Rect { x: tables.x + left + 2, width, ..tables }, &played);
     }
     let chart = Rect {
