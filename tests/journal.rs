@@ -402,6 +402,8 @@ impl Gen {
             failure_time: self.maybe(Self::histogram),
             send_lag: self.maybe(Self::histogram),
             client_limited: self.maybe(Self::text),
+            grpc_status: self.some(|random| (random.text(), random.u64())).into_iter().collect(),
+            messages_received: self.u64(),
             phases: self.maybe(|random| traffic::Phases {
                 dns: random.maybe(Self::histogram),
                 connect: random.maybe(Self::histogram),

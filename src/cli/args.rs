@@ -210,6 +210,7 @@ pub(super) struct LoadArgs {
     pub(super) log: LogArgs,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that a person types")]
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Request")]
 pub(super) struct RequestArgs {
@@ -228,6 +229,22 @@ pub(super) struct RequestArgs {
     /// The Content-Type of the body
     #[arg(short = 'T', long, value_name = "TYPE", requires = "body")]
     pub(super) content_type: Option<String>,
+    /// Speak HTTP/2; in clear text without asking first
+    #[arg(long)]
+    pub(super) http2: bool,
+    /// Requests at once on one connection of HTTP/2 [default: 10]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(super) streams: Option<u32>,
+    /// Call a method of gRPC, as package.Service/Method; the message is the body: JSON,
+    /// hexadecimal digits, or @FILE
+    #[arg(long, value_name = "METHOD", conflicts_with_all = ["method", "content_type"])]
+    pub(super) grpc: Option<String>,
+    /// What the methods take, as protoc -o FILE writes it; for a message in JSON
+    #[arg(long, value_name = "FILE", requires = "grpc")]
+    pub(super) descriptors: Option<String>,
+    /// The method answers with any number of messages
+    #[arg(long, requires = "grpc")]
+    pub(super) streaming: bool,
     /// The Host header, where a gateway routes by name
     #[arg(long, value_name = "HOST")]
     pub(super) host: Option<String>,

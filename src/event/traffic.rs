@@ -63,6 +63,12 @@ pub struct Interval {
     pub send_lag: Option<Histogram>,
     /// Why we ourselves were the bottleneck in it and what mends it, if we were.
     pub client_limited: Option<String>,
+    /// Calls of gRPC by status, as `14 UNAVAILABLE`.
+    #[serde(default)]
+    pub grpc_status: BTreeMap<String, u64>,
+    /// Whole messages of gRPC that came.
+    #[serde(default)]
+    pub messages_received: u64,
     /// What new connections took; `None` where none was opened.
     #[serde(default)]
     pub phases: Option<Phases>,

@@ -82,6 +82,10 @@ pub struct TrafficSummary {
     pub bytes_received: u64,
     /// Answers by status code.
     pub status: BTreeMap<String, u64>,
+    /// Calls of gRPC by status, as `14 UNAVAILABLE`; empty where none was made.
+    pub grpc_status: BTreeMap<String, u64>,
+    /// Whole messages of gRPC that came.
+    pub messages_received: u64,
     /// Failures by class.
     pub errors: BTreeMap<String, u64>,
     /// Connections opened.
@@ -417,6 +421,8 @@ impl TrafficSummary {
             bytes_sent: total.bytes_sent,
             bytes_received: total.bytes_received,
             status: total.status.iter().map(|(code, n)| (code.to_string(), *n)).collect(),
+            grpc_status: total.grpc_status.clone(),
+            messages_received: total.messages_received,
             errors: total.errors.clone(),
             connections_opened: total.connections_opened,
             client_limited_s: model.traffic.limited_s,

@@ -5,9 +5,12 @@
 //! and count, and share nothing on the way of a request.
 
 mod arrivals;
+mod balance;
 mod control;
 mod coordinator;
 mod failure;
+mod grpc;
+mod h2;
 mod health;
 mod http1;
 mod pacer;

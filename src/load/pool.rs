@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::arrivals::Due;
+use super::balance::Balance;
 use super::failure::Failure;
 
 /// Waits between attempts to connect after failures: the first, and the longest.
@@ -19,8 +20,8 @@ pub(super) struct Job {
     pub(super) due: Due,
     /// When its first byte was written; nanoseconds since the origin, 0 before.
     pub(super) started: u64,
-    /// Whether it was written once before, on a connection that the server had just closed.
-    pub(super) is_retried: bool,
+    /// How often it was given to a connection that the server had just closed.
+    pub(super) n_retries: u8,
 }
 
 /// The connections to one target.
@@ -30,12 +31,18 @@ pub(super) struct Pool {
     next_address: usize,
     /// Those that have nothing to do, the last one first.
     pub(super) idle: Vec<usize>,
+    /// Those of HTTP/2 that can take a request.
+    pub(super) balance: Balance,
     /// Requests that wait for a connection.
     pub(super) waiting: VecDeque<Job>,
     /// Open ones, those that are being opened included.
     pub(super) n_open: usize,
     pub(super) n_opening: usize,
+    /// Those that end with what they have under way.
+    pub(super) n_leaving: usize,
     max: usize,
+    /// Requests that a connection carries at once.
+    n_streams: usize,
     backoff: Duration,
     backoff_until: u64,
     pub(super) last_failure: Failure,
@@ -44,16 +51,19 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// No connection yet; at most `max`.
-    pub(super) fn new(max: usize, waiting_max: usize) -> Self {
+    /// No connection yet; at most `max`, each of `n_streams` requests at once.
+    pub(super) fn new((max, n_streams): (usize, usize), waiting_max: usize) -> Self {
         Self {
             addresses: Vec::new(),
             next_address: 0,
+            balance: Balance::default(),
             idle: Vec::with_capacity(max.min(1 << 16)),
             waiting: VecDeque::with_capacity(waiting_max.min(1 << 16)),
             n_open: 0,
             n_opening: 0,
+            n_leaving: 0,
             max,
+            n_streams,
             backoff: BACKOFF.0,
             backoff_until: 0,
             last_failure: Failure::Dns,
@@ -63,7 +73,16 @@ impl Pool {
 
     /// Whether one who waits asks for another connection, and may have it.
     pub(super) fn wants_more(&self) -> bool {
-        self.n_opening < self.waiting.len() && self.n_open < self.max
+        self.n_opening * self.n_streams < self.waiting.len() && self.has_room()
+    }
+
+    /// Whether another connection may be opened though nobody waits for it.
+    pub(super) const fn may_grow(&self, now: u64) -> bool {
+        self.n_opening == 0 && self.has_room() && !self.rests(now)
+    }
+
+    const fn has_room(&self) -> bool {
+        self.n_open - self.n_leaving < self.max
     }
 
     /// Whether as many are open as may be, and all are busy.

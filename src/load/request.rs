@@ -13,6 +13,7 @@ use rand::rngs::SmallRng;
 use crate::event::run::Found;
 use crate::scenario::plan::Body;
 use crate::scenario::plan::Dimension;
+use crate::scenario::plan::Grpc;
 use crate::scenario::plan::Plan;
 use crate::scenario::plan::Request;
 use crate::scenario::vary::BODY_BYTES_MAX;
@@ -20,6 +21,8 @@ use crate::scenario::vary::Sets;
 use crate::scenario::vary::draw;
 
 use super::EngineError;
+use super::grpc;
+use super::h2;
 use super::http1;
 use super::target::Target;
 
@@ -33,10 +36,23 @@ pub(super) struct Requests {
     dimensions: Vec<Weights>,
     seed: u64,
     n_hosts: usize,
+    /// The same for HTTP/2, if that is spoken.
+    pub(super) sessions: Option<Sessions>,
+    /// What is known of them if they are calls of gRPC.
+    pub(super) call: Option<Grpc>,
     /// Where they go; each has connections of its own.
     pub(super) targets: Vec<Target>,
     /// The names of dimensions and choices, in the order of their slots.
     pub(super) slots: Vec<(String, String)>,
+}
+
+/// What a connection of HTTP/2 is made of.
+#[derive(Debug)]
+pub(super) struct Sessions {
+    /// Variants in their order.
+    pub(super) requests: Arc<[h2::Request]>,
+    /// Requests that a connection carries at once.
+    pub(super) n_streams: usize,
 }
 
 /// One combination.
@@ -79,6 +95,7 @@ impl Requests {
         let mut hosts: HashMap<(usize, String), usize> = HashMap::new();
         let n_variants = matrix.iter().map(|dimension| dimension.choices.len()).product();
         let mut variants = Vec::with_capacity(n_variants);
+        let mut parts = Vec::new();
         for variant_idx in 0..n_variants {
             let draft = Draft::new(plan, found, &choices(matrix, variant_idx), &mut bodies)?;
             let host = draft.host.map(str::to_owned);
@@ -101,6 +118,11 @@ impl Requests {
             let n_hosts = hosts.len();
             let host_idx = *hosts.entry((target_idx, authority.clone())).or_insert(n_hosts);
             let path = format!("{}{}", target.path, draft.request.path);
+            if plan.target.streams.is_some() {
+                parts.push(draft.parts(target, authority, path));
+                variants.push(Variant { head: Box::new([]), rest: None, target_idx, host_idx });
+                continue;
+            }
             let mut head = http1::render(&draft.request, &authority, &path, draft.body.as_deref());
             let rest = draft.body.filter(|body| TOGETHER_MAX < body.len());
             if rest.is_some() {
@@ -114,6 +136,11 @@ impl Requests {
             dimensions: weights(matrix),
             seed: plan.load.seed,
             n_hosts: hosts.len(),
+            sessions: plan.target.streams.map(|n_streams| Sessions {
+                requests: h2::render(&parts).into(),
+                n_streams: n_streams as usize,
+            }),
+            call: plan.request.grpc,
             targets: targets.into_iter().map(|(_, target)| target).collect(),
             slots: matrix
                 .iter()
@@ -202,6 +229,37 @@ impl<'a> Draft<'a> {
         let body = body.map(|body| bodies.bytes(body)).transpose()?;
         Ok(Self { request, url, host, body })
     }
+
+    /// The same for HTTP/2.
+    fn parts(self, target: &Target, authority: String, path: String) -> h2::Parts {
+        let mut headers = Vec::new();
+        let mut add = |name: &str, value: String| headers.push((name.to_owned(), value));
+        let has = |name: &str| {
+            self.request.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
+        };
+        if !has("user-agent") {
+            add("user-agent", format!("rampscope/{}", env!("CARGO_PKG_VERSION")));
+        }
+        let body = match (self.request.grpc, self.body) {
+            (Some(_), body) => {
+                add("content-type", grpc::CONTENT_TYPE.to_owned());
+                add("te", "trailers".to_owned());
+                add("grpc-timeout", grpc::timeout(self.request.timeout));
+                grpc::framed(body.as_deref().unwrap_or_default()).into()
+            }
+            (None, Some(body)) => {
+                add("content-length", body.len().to_string());
+                body
+            }
+            (None, None) => Arc::from([]),
+        };
+        if self.request.grpc.is_none() && !has("accept") {
+            add("accept", "*/*".to_owned());
+        }
+        headers.extend(self.request.headers);
+        let scheme = if target.tls.is_some() { "https" } else { "http" };
+        h2::Parts { method: self.request.method, scheme, authority, path, headers, body }
+    }
 }
 
 /// Bodies that were made; each is kept once.
@@ -220,6 +278,7 @@ impl Bodies {
             Body::File(path) => read(path)
                 .map_err(|error| EngineError::Body { path: path.clone(), source: error })?
                 .into(),
+            Body::Bytes(bytes) => bytes.as_slice().into(),
             Body::Random(n) => {
                 let mut bytes = vec![0; usize::try_from(*n).unwrap_or(0)];
                 SmallRng::seed_from_u64(self.seed).fill_bytes(&mut bytes);

@@ -15,6 +15,8 @@ use crate::units::At;
 
 use super::failure::Failure;
 use super::failure::N_CLASSES;
+use super::grpc;
+use super::h2;
 use super::health::verdict;
 use super::health::verdict::Signs;
 
@@ -43,6 +45,9 @@ pub(super) struct Tally {
     /// One for each choice of each dimension.
     pub(super) splits: Vec<SplitTally>,
     status: Vec<u32>,
+    /// Whole messages of gRPC.
+    n_messages: u64,
+    grpc_status: [u64; grpc::N_STATUS],
     errors: [u64; N_CLASSES],
 }
 
@@ -134,6 +139,8 @@ impl Tally {
             phases: PhaseTally::new()?,
             splits: (0..n_splits).map(|_| SplitTally::new()).collect::<Option<_>>()?,
             status: vec![0; N_CODES],
+            n_messages: 0,
+            grpc_status: [0; grpc::N_STATUS],
             errors: [0; N_CLASSES],
         })
     }
@@ -158,7 +165,17 @@ impl Tally {
         self.phases.clear();
         self.splits.iter_mut().for_each(SplitTally::clear);
         self.status.fill(0);
+        self.n_messages = 0;
+        self.grpc_status.fill(0);
         self.errors.fill(0);
+    }
+
+    /// Counts what gRPC says of a call.
+    pub(super) fn call(&mut self, answer: &h2::Answer) {
+        self.n_messages += u64::from(answer.n_messages);
+        if let Some(status) = answer.grpc_status {
+            self.grpc_status[grpc::status_index(status)] += 1;
+        }
     }
 
     /// Counts a status code.
@@ -180,7 +197,7 @@ impl Tally {
     /// Counts a failure.
     pub(super) fn failure(&mut self, failure: Failure) {
         self.failed += 1;
-        self.errors[failure as usize] += 1;
+        self.errors[failure.index()] += 1;
     }
 }
 
@@ -294,8 +311,13 @@ impl Pending {
         for (code, n) in (0u16..).zip(&tally.status).filter(|(_, n)| 0 < **n) {
             *interval.status.entry(code).or_default() += u64::from(*n);
         }
-        for (class, n) in Failure::ALL.iter().zip(tally.errors).filter(|(_, n)| 0 < *n) {
-            *interval.errors.entry(class.words().to_owned()).or_default() += n;
+        interval.messages_received += tally.n_messages;
+        for (status, n) in (0..).zip(tally.grpc_status).filter(|(_, n)| 0 < *n) {
+            let name = grpc::status_words(status);
+            *interval.grpc_status.entry(name).or_default() += n;
+        }
+        for (class, n) in Failure::all().zip(tally.errors).filter(|(_, n)| 0 < *n) {
+            *interval.errors.entry(class.to_string()).or_default() += n;
         }
         self.response_time.add(&LatencyHistogram::from(&tally.response_time));
         self.service_time.add(&LatencyHistogram::from(&tally.service_time));

@@ -19,9 +19,13 @@ use rustls::pki_types::ServerName;
 use rustls::pki_types::UnixTime;
 
 use crate::event::run::Found;
+use crate::scenario::plan;
 use crate::scenario::plan::Plan;
 
 use super::EngineError;
+
+/// HTTP/2 as TLS calls it.
+pub(super) const ALPN_HTTP2: &[u8] = b"h2";
 
 /// Where requests go.
 #[derive(Debug, Clone)]
@@ -69,9 +73,7 @@ impl Target {
         let host_header = found.host.as_deref().unwrap_or(&authority);
         let path = uri.path().trim_end_matches('/').to_owned();
         let tls = match is_tls {
-            true => Some(
-                Tls::new(host_header, &host, plan.target.insecure).map_err(|why| error(&why))?,
-            ),
+            true => Some(Tls::new((host_header, &host), &plan.target).map_err(|why| error(&why))?),
             false => None,
         };
         Ok(Self { host, port, tls, authority, path })
@@ -90,7 +92,7 @@ impl Target {
 
 impl Tls {
     /// The name that is verified is the one that the gateway routes by, as a browser would.
-    fn new(host_header: &str, host: &str, is_insecure: bool) -> Result<Self, String> {
+    fn new((host_header, host): (&str, &str), plan: &plan::Target) -> Result<Self, String> {
         let name = host_header.rsplit_once(':').map_or(host_header, |(name, _)| name);
         let name = ServerName::try_from(name.to_owned())
             .or_else(|_| ServerName::try_from(host.to_owned()))
@@ -99,7 +101,7 @@ impl Tls {
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?;
-        let config = if is_insecure {
+        let mut config = if plan.insecure {
             builder
                 .dangerous()
                 .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
@@ -110,6 +112,9 @@ impl Tls {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             builder.with_root_certificates(roots).with_no_client_auth()
         };
+        if plan.streams.is_some() {
+            config.alpn_protocols = vec![ALPN_HTTP2.to_vec()];
+        }
         Ok(Self { config: Arc::new(config), name })
     }
 }

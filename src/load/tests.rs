@@ -109,18 +109,18 @@ fn plan(url: &str, target: &str, load: &str) -> Plan {
 
 /// All that was said of a run.
 #[derive(Default)]
-struct Heard {
-    intervals: Vec<Interval>,
+pub(super) struct Heard {
+    pub(super) intervals: Vec<Interval>,
     stages: Vec<(String, f64)>,
     controls: Vec<ControlEvent>,
 }
 
 impl Heard {
-    fn sum(&self, field: fn(&Interval) -> u64) -> u64 {
+    pub(super) fn sum(&self, field: fn(&Interval) -> u64) -> u64 {
         self.intervals.iter().map(field).sum()
     }
 
-    fn histogram(
+    pub(super) fn histogram(
         &self,
         field: fn(&Interval) -> &Option<crate::event::traffic::Histogram>,
     ) -> LatencyHistogram {
@@ -139,7 +139,7 @@ impl Heard {
             .sum()
     }
 
-    fn errors(&self) -> Vec<String> {
+    pub(super) fn errors(&self) -> Vec<String> {
         let mut all: Vec<String> =
             self.intervals.iter().flat_map(|it| it.errors.keys().cloned()).collect();
         all.sort();
@@ -168,7 +168,7 @@ impl Heard {
 }
 
 /// Runs a plan to its end, with what is to be done to the engine meanwhile.
-fn run_with(plan: Plan, act: impl AsyncFnOnce(&Engine)) -> Heard {
+pub(super) fn run_with(plan: Plan, act: impl AsyncFnOnce(&Engine)) -> Heard {
     let url = match &plan.target.address {
         plan::Address::Url { url, .. } => url.clone(),
         plan::Address::Service { .. } => unreachable!("a test has an address"),
@@ -201,7 +201,7 @@ fn run_with(plan: Plan, act: impl AsyncFnOnce(&Engine)) -> Heard {
     })
 }
 
-fn run(plan: Plan) -> Heard {
+pub(super) fn run(plan: Plan) -> Heard {
     run_with(plan, async |_: &Engine| {})
 }
 

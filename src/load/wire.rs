@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use mio::net::TcpStream;
 use rustls::ClientConnection;
 
+use super::target;
 use super::target::Tls;
 
 /// A connection's bytes.
@@ -67,6 +68,11 @@ impl Wire {
         }
         flush(tls, &mut self.stream)?;
         Ok(tls.is_handshaking())
+    }
+
+    /// Whether the server agreed to HTTP/2; in clear text it is known beforehand.
+    pub(super) fn speaks_http2(&self) -> bool {
+        self.tls.as_ref().is_none_or(|tls| tls.alpn_protocol() == Some(target::ALPN_HTTP2))
     }
 
     /// Writes what the socket takes; how much of `bytes` it was.

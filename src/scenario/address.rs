@@ -11,6 +11,11 @@ use crate::units::clean;
 /// Longest path and query, in bytes: what common gateways still take.
 const PATH_BYTES_MAX: usize = 8000;
 
+/// Headers that concern one connection of HTTP/1 and may not be sent in HTTP/2 (RFC 9113, section
+/// 8.2.2).
+pub(super) const FORBIDDEN_IN_HTTP2: [&str; 5] =
+    ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
+
 /// Splits an address into `scheme://authority` and, if it has more than `/`, path and query.
 pub(super) fn split_url(url: &str) -> Result<(String, Option<String>), String> {
     let quoted = clean(url, 80);

@@ -38,6 +38,8 @@ pub(super) struct Target {
     pub(super) max_in_flight: Option<u32>,
     pub(super) max_rate: Option<Amount>,
     pub(super) insecure: Option<bool>,
+    pub(super) http2: Option<bool>,
+    pub(super) streams: Option<u32>,
     pub(super) threads: Option<u32>,
 }
 
@@ -59,7 +61,20 @@ pub(super) struct Request {
     pub(super) body: Option<Body>,
     pub(super) timeout: Option<Span>,
     pub(super) keep_alive: Option<bool>,
+    pub(super) grpc: Option<Grpc>,
     pub(super) matrix: Option<Vec<Dimension>>,
+}
+
+/// A call of gRPC. Its message is given as JSON, in hexadecimal digits, or as a body may be.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a map with the key method")]
+pub(super) struct Grpc {
+    pub(super) method: String,
+    pub(super) json: Option<String>,
+    pub(super) message: Option<Body>,
+    pub(super) descriptors: Option<String>,
+    pub(super) deadline: Option<Span>,
+    pub(super) streaming: Option<bool>,
 }
 
 /// What differs from request to request.

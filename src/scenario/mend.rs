@@ -28,6 +28,7 @@ fn stand_in(parent: &str, key: &str) -> Option<String> {
         "load" => format!("{{stages: [{STAGE}]}}"),
         "for" => "1s".to_owned(),
         "image" => "none".to_owned(),
+        "method" => "a.B/C".to_owned(),
         "vary" => "query x".to_owned(),
         "of" if parent.ends_with("batch") => "1".to_owned(),
         "of" => "['1']".to_owned(),

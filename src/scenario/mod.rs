@@ -9,6 +9,7 @@ pub mod amount;
 pub mod check;
 pub mod error;
 mod file;
+mod grpc;
 mod mend;
 pub mod plan;
 pub mod profile;
@@ -38,6 +39,8 @@ pub use tree::OverrideError;
 const FILE_KIB_MAX: u64 = 256;
 /// Two million moments, written out.
 const TRACE_KIB_MAX: u64 = 32 * 1024;
+/// Descriptors of all that a large company calls.
+const DESCRIPTORS_KIB_MAX: u64 = 16 * 1024;
 
 /// The scenarios that travel inside the program, by name.
 pub const BUILTIN: [(&str, &str); 5] = [
@@ -94,7 +97,11 @@ pub fn parse_changed(text: &str, name: &str, changes: &[Override]) -> Result<Pla
         read_bounded(&folder.join(file), TRACE_KIB_MAX)
             .map_err(|error| format!("{:?} cannot be read: {error}", units::clean(file, 80)))
     };
-    let mut plan = resolve::plan(&tree, &stem, read).map_err(invalid)?;
+    let read_bytes = |file: &str| {
+        read_bytes(&folder.join(file))
+            .map_err(|error| format!("{:?} cannot be read: {error}", units::clean(file, 80)))
+    };
+    let mut plan = resolve::plan(&tree, &stem, (read, read_bytes)).map_err(invalid)?;
     plan.request.find_bodies(folder);
     Ok(plan)
 }
@@ -110,6 +117,18 @@ pub fn recorded(file: &str) -> Result<(plan::Arrivals, plan::Stage, Option<plan:
     })?;
     let recording = trace::Recording::parse(&text).map_err(invalid)?;
     Ok(recording.into_load(file))
+}
+
+/// What a small file holds, as it is.
+fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let limit = DESCRIPTORS_KIB_MAX * 1024;
+    fs::File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    if limit < bytes.len() as u64 {
+        let text = format!("larger than {DESCRIPTORS_KIB_MAX} KiB");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
+    }
+    Ok(bytes)
 }
 
 fn read_bounded(path: &Path, limit_kib: u64) -> io::Result<String> {

@@ -44,6 +44,9 @@ pub struct Target {
     pub max_rate: Option<f64>,
     /// Whether a certificate that does not verify is accepted.
     pub insecure: bool,
+    /// Requests at once on one connection of HTTP/2; `None` speaks HTTP/1.1.
+    #[serde(default)]
+    pub streams: Option<u32>,
     /// Threads that send; `None`: as many as the load asks for.
     #[serde(default)]
     pub threads: Option<u32>,
@@ -99,9 +102,20 @@ pub struct Request {
     pub timeout: Duration,
     /// Whether a connection serves more than one request.
     pub keep_alive: bool,
+    /// Whether it is a call of gRPC, whose message is the body.
+    #[serde(default)]
+    pub grpc: Option<Grpc>,
     /// What differs from request to request; empty: all are alike.
     #[serde(default)]
     pub matrix: Vec<Dimension>,
+}
+
+/// What is known of a call of gRPC beside its method (the path), its message (the body) and its
+/// deadline (the timeout).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grpc {
+    /// Whether the server answers with any number of messages, and not with one.
+    pub is_streaming: bool,
 }
 
 /// When it is sent.
@@ -265,9 +279,12 @@ impl Request {
 
 /// A text may be anything; files and random bytes are only named.
 fn hide_body(body: &mut Option<Body>) {
-    if let Some(Body::Text(text)) = body {
-        *text = format!("({} bytes, not recorded)", text.len());
-    }
+    let n_bytes = match body {
+        Some(Body::Text(text)) => text.len(),
+        Some(Body::Bytes(bytes)) => bytes.len(),
+        Some(Body::File(_) | Body::Random(_)) | None => return,
+    };
+    *body = Some(Body::Text(format!("({n_bytes} bytes, not recorded)")));
 }
 
 fn hide_secrets(pairs: &mut [(String, String)]) {
@@ -313,6 +330,7 @@ mod tests {
                 max_in_flight: 1,
                 max_rate: None,
                 insecure: false,
+                streams: None,
                 threads: None,
             },
             request: Request {
@@ -322,6 +340,7 @@ mod tests {
                 body: None,
                 timeout: Duration::from_secs(1),
                 keep_alive: true,
+                grpc: None,
                 matrix: Vec::new(),
             },
             load: Load {

@@ -1,5 +1,6 @@
 //! A plan without a file: one address, one amount, one stage, as `rampscope load` takes them.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::address;
@@ -7,6 +8,8 @@ use super::amount::Amount;
 use super::amount::SPAN_MAX;
 use super::error::Error;
 use super::error::Fault;
+use super::grpc::Call;
+use super::grpc::Wish;
 use super::plan::Address;
 use super::plan::Arrivals;
 use super::plan::Body;
@@ -17,6 +20,7 @@ use super::plan::Stage;
 use super::plan::Target;
 use super::plan::Think;
 use super::resolve;
+use crate::units;
 
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,12 +55,53 @@ pub struct Quick {
     pub insecure: bool,
     /// Whether a connection serves more than one request.
     pub keep_alive: bool,
-    /// Most connections; `None` is one a user, or the default for a rate.
+    /// Requests at once on one connection of HTTP/2; `None` speaks HTTP/1.1.
+    pub streams: Option<u32>,
+    /// A call of gRPC, whose message is the body.
+    pub grpc: Option<QuickCall>,
+    /// Most connections; `None` is one a user, or the default for a rate; with HTTP/2 as many
+    /// fewer as a connection carries requests.
     pub connections: Option<u32>,
     /// Seed of all that is random.
     pub seed: u64,
     /// The amount that keys never exceed; `None` is five times the amount.
     pub max_rate: Option<f64>,
+}
+
+/// A call of gRPC as `rampscope load` takes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuickCall {
+    /// `package.Service/Method`.
+    pub method: String,
+    /// A file made with `protoc -o`, where the message is JSON.
+    pub descriptors: Option<String>,
+    /// Whether any number of messages is a right answer.
+    pub is_streaming: bool,
+}
+
+impl QuickCall {
+    /// The call. A message that begins with a brace is JSON, another one hexadecimal digits.
+    fn call(&self, message: Option<Body>) -> Result<Call, (&'static str, String)> {
+        let read = |file: &String| {
+            super::read_bytes(Path::new(file)).map_err(|error| {
+                ("--descriptors", format!("{:?} cannot be read: {error}", units::clean(file, 80)))
+            })
+        };
+        let descriptors = self.descriptors.as_ref().map(read).transpose()?;
+        let (json, message) = match message {
+            Some(Body::Text(text)) if text.trim_start().starts_with('{') => (Some(text), None),
+            message => (None, message),
+        };
+        let wish = Wish {
+            method: &self.method,
+            message,
+            json: json.as_deref(),
+            descriptors: descriptors.as_deref(),
+            is_streaming: self.is_streaming.then_some(true),
+        };
+        let flag = |key| if key == "method" { "--grpc" } else { "-d" };
+        wish.call().map_err(|(key, text)| (flag(key), text))
+    }
 }
 
 impl Quick {
@@ -102,6 +147,10 @@ impl Quick {
         if self.max_rate.is_some_and(|most| most < self.amount.value()) {
             add("--max-rate", format!("is below {}, which is asked for", self.amount));
         }
+        let call = self.call(&path).unwrap_or_else(|(field, text)| {
+            add(field, text);
+            None
+        });
         if !faults.is_empty() {
             return Err(Error::Invalid { name: "load".to_owned(), faults });
         }
@@ -116,22 +165,32 @@ impl Quick {
             Amount::Users(users) => Some(users),
             Amount::Rate(_) => None,
         };
+        let streams = self.streams.or(call.is_some().then_some(resolve::STREAMS_DEFAULT));
+        let (method, path, body, grpc) = match call {
+            Some(Call { path, message, grpc }) => {
+                ("POST".to_owned(), path, Some(message), Some(grpc))
+            }
+            None => (method, path, self.body, None),
+        };
+        let n_connections = connections(users).div_ceil(streams.unwrap_or(1));
         Ok(Plan {
             name: "load".to_owned(),
             about: String::new(),
             target: Target {
                 address: Address::Url { url: origin, host: self.host },
-                connections: self.connections.unwrap_or_else(|| connections(users)),
+                connections: self.connections.unwrap_or(n_connections),
                 max_in_flight: resolve::MAX_IN_FLIGHT_DEFAULT.max(connections(users)),
                 max_rate: self.max_rate,
                 insecure: self.insecure,
+                streams,
                 threads: self.threads,
             },
             request: Request {
                 method,
                 path,
                 headers,
-                body: self.body,
+                body,
+                grpc,
                 timeout: self.timeout,
                 keep_alive: self.keep_alive,
                 matrix: Vec::new(),
@@ -145,6 +204,15 @@ impl Quick {
             },
             checks: Vec::new(),
         })
+    }
+
+    /// The call of gRPC, if it is one, or the flag that is wrong and why.
+    fn call(&self, path: &str) -> Result<Option<Call>, (&'static str, String)> {
+        let Some(grpc) = &self.grpc else { return Ok(None) };
+        if path != "/" {
+            return Err(("URL", format!("has the path {path}; --grpc says what is called")));
+        }
+        grpc.call(self.body.clone()).map(Some)
     }
 
     fn arrivals(&self) -> Arrivals {
@@ -201,6 +269,8 @@ impl Default for Quick {
             timeout: resolve::TIMEOUT_DEFAULT,
             insecure: false,
             keep_alive: true,
+            streams: None,
+            grpc: None,
             connections: None,
             seed: resolve::SEED_DEFAULT,
             max_rate: None,

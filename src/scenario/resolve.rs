@@ -13,6 +13,8 @@ use super::amount::Span;
 use super::check::Check;
 use super::error::Fault;
 use super::file;
+use super::grpc::Call;
+use super::grpc::Wish;
 use super::mend;
 use super::plan::Address;
 use super::plan::Arrivals;
@@ -41,6 +43,10 @@ pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 pub const CONNECTIONS_DEFAULT: u32 = 64;
 /// Most requests in flight, if the scenario does not say.
 pub const MAX_IN_FLIGHT_DEFAULT: u32 = 1000;
+/// Requests at once on one connection of HTTP/2, if the scenario does not say.
+pub const STREAMS_DEFAULT: u32 = 10;
+/// Most requests at once on one connection of HTTP/2.
+pub const STREAMS_MAX: u32 = 10_000;
 /// The seed, if the scenario does not say: runs are alike unless one asks otherwise.
 pub const SEED_DEFAULT: u64 = 1;
 
@@ -61,17 +67,21 @@ const ABOUT_CHARS: usize = 400;
 pub(super) fn plan(
     tree: &Node,
     name: &str,
-    read: impl FnOnce(&str) -> Result<String, String>,
+    (read, read_bytes): (
+        impl FnOnce(&str) -> Result<String, String>,
+        impl FnOnce(&str) -> Result<Vec<u8>, String>,
+    ),
 ) -> Result<Plan, Vec<Fault>> {
     let mut shape = mend::read(tree);
     let Some(file) = shape.file.take() else { return Err(mend::in_order(shape.faults)) };
     let mut faults = Faults { tree, found: Vec::new() };
     let load = load(file.load, read, &mut faults);
+    let request = request(file.request.unwrap_or_default(), read_bytes, &mut faults);
     let plan = Plan {
         name: clean(file.name.as_deref().unwrap_or(name).trim(), NAME_CHARS),
         about: clean(file.about.as_deref().unwrap_or_default().trim(), ABOUT_CHARS),
-        target: target(file.target, &load, &mut faults),
-        request: request(file.request.unwrap_or_default(), &mut faults),
+        target: target(file.target, &load, &request, &mut faults),
+        request,
         load,
         checks: checks(&file.checks.unwrap_or_default(), &mut faults),
     };
@@ -115,9 +125,11 @@ impl Faults<'_> {
     }
 }
 
-fn target(file: file::Target, load: &Load, faults: &mut Faults<'_>) -> Target {
+fn target(file: file::Target, load: &Load, request: &Request, faults: &mut Faults<'_>) -> Target {
     let users = users(load);
-    let connections = file.connections.unwrap_or(CONNECTIONS_DEFAULT.max(users));
+    let streams = streams(&file, request, faults);
+    let connections = CONNECTIONS_DEFAULT.max(users).div_ceil(streams.unwrap_or(1).max(1));
+    let connections = file.connections.unwrap_or(connections);
     let max_in_flight = file.max_in_flight.unwrap_or(MAX_IN_FLIGHT_DEFAULT.max(users));
     let max_rate = file.max_rate.map(|amount| max_rate(amount, load, faults));
     Target {
@@ -125,9 +137,27 @@ fn target(file: file::Target, load: &Load, faults: &mut Faults<'_>) -> Target {
         max_in_flight: faults.within("target.max_in_flight", max_in_flight, MAX_IN_FLIGHT_MAX),
         max_rate,
         insecure: file.insecure.unwrap_or(false),
+        streams,
         threads: file.threads.map(|n| faults.within("target.threads", n, THREADS_MAX)),
         address: target_address(file, faults),
     }
+}
+
+/// Requests at once on one connection, if HTTP/2 is spoken.
+fn streams(file: &file::Target, request: &Request, faults: &mut Faults<'_>) -> Option<u32> {
+    let is_asked = file.streams.is_some() || request.grpc.is_some();
+    if file.http2 == Some(false) && is_asked {
+        faults.add("target.http2", "is false; streams and gRPC need HTTP/2");
+    }
+    let is_wanted = file.http2.unwrap_or(is_asked);
+    let streams = is_wanted.then(|| file.streams.unwrap_or(STREAMS_DEFAULT))?;
+    for (name, _) in &request.headers {
+        if address::FORBIDDEN_IN_HTTP2.contains(&name.to_ascii_lowercase().as_str()) {
+            let text = "is not sent in HTTP/2, where connections are nobody's but the protocol's";
+            faults.add(&format!("request.headers.{name}"), text);
+        }
+    }
+    Some(faults.within("target.streams", streams, STREAMS_MAX))
 }
 
 /// The most users of a closed loop: each has a connection, unless the scenario says otherwise.
@@ -236,7 +266,12 @@ fn create(file: file::Create, faults: &mut Faults<'_>) -> Create {
     }
 }
 
-fn request(file: file::Request, faults: &mut Faults<'_>) -> Request {
+fn request(
+    mut file: file::Request,
+    read_bytes: impl FnOnce(&str) -> Result<Vec<u8>, String>,
+    faults: &mut Faults<'_>,
+) -> Request {
+    let call = file.grpc.take().and_then(|grpc| call(grpc, &mut file, read_bytes, faults));
     let method = file.method.unwrap_or_else(|| "GET".to_owned()).to_uppercase();
     faults.keep("request.method", address::check_method(&method));
     let path = file.path.unwrap_or_else(|| "/".to_owned());
@@ -250,14 +285,58 @@ fn request(file: file::Request, faults: &mut Faults<'_>) -> Request {
         let text = format!("is {}; write a time above 0 and up to 1h", Span(timeout));
         faults.add("request.timeout", text);
     }
+    let (grpc, path, message) = match call {
+        Some(Call { path, message, grpc }) => (Some(grpc), path, Some(message)),
+        None => (None, path, file.body.map(body)),
+    };
     Request {
-        method,
+        method: if grpc.is_some() { "POST".to_owned() } else { method },
         path,
         headers,
-        body: file.body.map(body),
+        body: message,
+        grpc,
         timeout,
         keep_alive: file.keep_alive.unwrap_or(true),
         matrix: matrix(file.matrix.unwrap_or_default(), faults),
+    }
+}
+
+/// A call of gRPC; its deadline becomes the request's.
+fn call(
+    grpc: file::Grpc,
+    file: &mut file::Request,
+    read_bytes: impl FnOnce(&str) -> Result<Vec<u8>, String>,
+    faults: &mut Faults<'_>,
+) -> Option<Call> {
+    for (key, is_given) in [
+        ("method", file.method.is_some()),
+        ("path", file.path.is_some()),
+        ("body", file.body.is_some()),
+        ("timeout", file.timeout.is_some() && grpc.deadline.is_some()),
+    ] {
+        if is_given {
+            let remedy = "stands beside `grpc`, which says it; keep one of them";
+            faults.add(&format!("request.{key}"), remedy);
+        }
+    }
+    file.timeout = grpc.deadline.or(file.timeout);
+    let descriptors = match grpc.descriptors {
+        Some(name) => Some(faults.keep("request.grpc.descriptors", read_bytes(&name))?),
+        None => None,
+    };
+    let wish = Wish {
+        method: &grpc.method,
+        message: grpc.message.map(body),
+        json: grpc.json.as_deref(),
+        descriptors: descriptors.as_deref(),
+        is_streaming: grpc.streaming,
+    };
+    match wish.call() {
+        Ok(call) => Some(call),
+        Err((key, text)) => {
+            faults.add(&format!("request.grpc.{key}"), text);
+            None
+        }
     }
 }
 

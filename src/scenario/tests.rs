@@ -10,6 +10,7 @@ use super::*;
 use crate::scenario::plan::Address;
 use crate::scenario::plan::Arrivals;
 use crate::scenario::plan::Body;
+use crate::scenario::plan::Grpc;
 use crate::scenario::plan::Stage;
 use crate::scenario::plan::Think;
 
@@ -99,6 +100,53 @@ checks: [p99 < 2s, panics < 2]
 }
 
 #[test]
+fn http2_and_grpc_say_how_much_goes_at_once_and_what_is_called() {
+    let with = |target: &str, request: &str| {
+        let text = SMALL.replacen(":8080}", &format!(":8080{target}}}"), 1).replacen(
+            "load:",
+            &format!("request: {{{request}}}\nload:"),
+            1,
+        );
+        parse(&text, "x.yaml").unwrap()
+    };
+    let plan = with(", http2: true", "path: /x");
+    assert_eq!((plan.target.streams, plan.target.connections), (Some(10), 7), "64 at once");
+    let plan = with(", streams: 100", "headers: {A: b}");
+    assert_eq!((plan.target.streams, plan.target.connections), (Some(100), 1));
+    let plan = with(", http2: false", "path: /x");
+    assert_eq!((plan.target.streams, plan.target.connections), (None, 64));
+    let text = "grpc: {method: load_worker.LoadWorker/InvokeWorker, json: '{\"duration_ms\": 100}', deadline: 9s}";
+    let plan = with("", text);
+    let request = plan.request.clone();
+    assert_eq!(
+        (request.method.as_str(), request.path.as_str(), request.timeout),
+        ("POST", "/load_worker.LoadWorker/InvokeWorker", Duration::from_secs(9))
+    );
+    assert_eq!(request.body, Some(Body::Bytes(vec![8, 100])));
+    assert_eq!(request.grpc, Some(Grpc { is_streaming: false }));
+    assert_eq!(plan.target.streams, Some(10), "gRPC is HTTP/2");
+    let written = serde_json::to_string(&plan.without_secrets()).unwrap();
+    assert!(written.contains("(2 bytes, not recorded)"), "{written}");
+    for (message, body) in [
+        ("message: 08 64", Some(Body::Bytes(vec![8, 100]))),
+        ("message: {random: 1KiB}", Some(Body::Random(1024))),
+        ("streaming: true", Some(Body::Bytes(Vec::new()))),
+    ] {
+        let plan = with("", &format!("grpc: {{method: /a.B/C, {message}}}"));
+        assert_eq!(plan.request.body, body, "{message}");
+        let is_streaming = message.starts_with("streaming");
+        assert_eq!(plan.request.grpc, Some(Grpc { is_streaming }));
+    }
+    let forbidden = SMALL.replacen(":8080}", ":8080, http2: true}", 1).replacen(
+        "load:",
+        "request: {headers: {Connection: close}}\nload:",
+        1,
+    );
+    let error = parse(&forbidden, "x.yaml").unwrap_err().to_string();
+    assert!(error.contains("request.headers.Connection: is not sent in HTTP/2"), "{error}");
+}
+
+#[test]
 fn an_error_names_file_line_field_and_remedy() {
     for (from, to, expected) in [
         ("name:", "nmae:", "x.yaml:1: nmae: is not known here; did you mean `name`?"),
@@ -145,6 +193,28 @@ fn an_error_names_file_line_field_and_remedy() {
             "load:",
             "request: {headers: {Host: a}}\nload:",
             "x.yaml:3: request.headers.Host: is set by target.host",
+        ),
+        (":8080}", ":8080, streams: 0}", "x.yaml:2: target.streams: is 0; write a number"),
+        (":8080}", ":8080, http2: false, streams: 2}", "x.yaml:2: target.http2: is false"),
+        (
+            "load:",
+            "request: {grpc: {method: a.B}}\nload:",
+            "x.yaml:3: request.grpc.method: \"a.B\" is not a method of gRPC",
+        ),
+        (
+            "load:",
+            "request: {grpc: {method: a.B/C, json: '{}'}}\nload:",
+            "x.yaml:3: request.grpc.json: /a.B/C is not described; name a file of descriptors",
+        ),
+        (
+            "load:",
+            "request: {grpc: {method: a.B/C, descriptors: none.pb}}\nload:",
+            "x.yaml:3: request.grpc.descriptors: \"none.pb\" cannot be read",
+        ),
+        (
+            "load:",
+            "request: {path: /x, grpc: {method: a.B/C}}\nload:",
+            "x.yaml:3: request.path: stands beside `grpc`",
         ),
         ("load:", "name: again\nload:", "x.yaml:3: "),
         ("load:", "load: [", "x.yaml:"),

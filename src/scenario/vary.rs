@@ -21,6 +21,8 @@ pub const BODY_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub enum Body {
     /// These characters.
     Text(String),
+    /// These bytes.
+    Bytes(Vec<u8>),
     /// What this file holds when the load begins.
     File(PathBuf),
     /// So many random bytes, made of the seed.

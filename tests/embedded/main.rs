@@ -5,3 +5,4 @@
 mod demo;
 mod eyes;
 mod faults;
+mod http2;

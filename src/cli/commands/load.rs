@@ -13,6 +13,7 @@ use crate::cli::settings::Shared;
 use crate::scenario::amount::Amount;
 use crate::scenario::plan::Body;
 use crate::scenario::quick::Quick;
+use crate::scenario::quick::QuickCall;
 use crate::scenario::resolve;
 
 pub(super) fn invocation(args: LoadArgs, env: Env<'_>) -> Result<Invocation, CliError> {
@@ -44,6 +45,14 @@ pub(super) fn invocation(args: LoadArgs, env: Env<'_>) -> Result<Invocation, Cli
         timeout: request.timeout.0,
         insecure: request.insecure,
         keep_alive: !request.disable_keepalive,
+        streams: request
+            .streams
+            .or((request.http2 || request.grpc.is_some()).then_some(resolve::STREAMS_DEFAULT)),
+        grpc: request.grpc.map(|method| QuickCall {
+            method,
+            descriptors: request.descriptors,
+            is_streaming: request.streaming,
+        }),
         connections: request.connections,
         seed: args.seed.unwrap_or(resolve::SEED_DEFAULT),
         max_rate: args.max_rate,

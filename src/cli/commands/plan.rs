@@ -108,9 +108,19 @@ fn facts(plan: &Plan) -> Vec<(&'static str, String)> {
         }
     };
     let reuse = if request.keep_alive { "keep-alive" } else { "a connection for each" };
+    let spoken = match (plan.target.streams, request.grpc) {
+        (None, _) => String::new(),
+        (Some(n), None) => format!(", HTTP/2, {n} at once on a connection"),
+        (Some(n), Some(_)) => format!(", gRPC, {n} at once on a connection"),
+    };
     facts.push((
         "request",
-        format!("{} {}, timeout {}, {reuse}", request.method, request.path, Span(request.timeout)),
+        format!(
+            "{} {}, timeout {}, {reuse}{spoken}",
+            request.method,
+            request.path,
+            Span(request.timeout)
+        ),
     ));
     facts.extend(request.headers.iter().map(|(name, value)| ("", format!("{name}: {value}"))));
     facts.extend(request.body.iter().map(|body| ("", format!("body {}", body_words(body)))));
@@ -152,6 +162,7 @@ fn body_words(body: &Body) -> String {
     match body {
         Body::Text(text) => text.clone(),
         Body::File(path) => format!("from {}", clean(&path.to_string_lossy(), 80)),
+        Body::Bytes(bytes) => format!("of {} bytes", bytes.len()),
         Body::Random(bytes) => format!("of {bytes} random bytes"),
     }
 }

@@ -276,6 +276,15 @@ fn spectrum(text: &mut String, model: &Model) {
 #[expect(clippy::cast_precision_loss, reason = "shares")]
 fn answers(text: &mut String, traffic: &TrafficSummary) {
     let share = |n: u64| percent(n as f64 / traffic.completed.max(1) as f64);
+    if !traffic.grpc_status.is_empty() {
+        line(
+            text,
+            &format!("\ncalls, with {} messages in answer", count(traffic.messages_received)),
+        );
+        for (status, n) in &traffic.grpc_status {
+            line(text, &format!("  {:>12} {:>10}  {status}", count(*n), share(*n)));
+        }
+    }
     if !traffic.status.is_empty() {
         line(text, "\nanswers");
         for (code, n) in &traffic.status {

@@ -47,6 +47,10 @@ pub struct Totals {
     pub connections_opened: u64,
     /// Answers by status code.
     pub status: BTreeMap<u16, u64>,
+    /// Calls of gRPC by status, as `14 UNAVAILABLE`.
+    pub grpc_status: BTreeMap<String, u64>,
+    /// Whole messages of gRPC that came.
+    pub messages_received: u64,
     /// Failures by class.
     pub errors: BTreeMap<String, u64>,
     /// Latencies.
@@ -143,11 +147,15 @@ impl Totals {
         for (code, n) in &interval.status {
             add(self.status.entry(*code).or_default(), *n);
         }
-        for (class, n) in &interval.errors {
-            let is_new = !self.errors.contains_key(class);
-            let class =
-                if is_new && CLASSES_MAX <= self.errors.len() { "other" } else { class.as_str() };
-            add(self.errors.entry(class.to_owned()).or_default(), *n);
+        add(&mut self.messages_received, interval.messages_received);
+        for (sums, counts) in
+            [(&mut self.grpc_status, &interval.grpc_status), (&mut self.errors, &interval.errors)]
+        {
+            for (class, n) in counts {
+                let is_full = !sums.contains_key(class) && CLASSES_MAX <= sums.len();
+                let class = if is_full { "other" } else { class.as_str() };
+                add(sums.entry(class.to_owned()).or_default(), *n);
+            }
         }
         self.latencies.add(&decoded.latencies);
         for (sum, phase) in self.phases.iter_mut().zip(&decoded.phases) {

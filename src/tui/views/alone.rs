@@ -78,15 +78,26 @@ pub fn errors(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     counted(canvas, area, ("ERRORS", "none yet"), rows.collect());
 }
 
-/// Answers by status code.
+/// Answers by status code; calls by gRPC's own first, since to HTTP most of them are 200.
 pub fn answers(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let recent = recent(scene);
-    let rows = scene.model.traffic.total.status.iter().map(|(code, n)| {
-        let now = recent.as_ref().map(|it| (it, it.status.get(code).copied().unwrap_or(0)));
-        let rate = now.and_then(|(it, n)| it.per_second(n));
-        let role = if *code < 400 { Role::Good } else { Role::Bad };
-        (role, code.to_string(), rate, *n)
+    let total = &scene.model.traffic.total;
+    let rate = |now: fn(&Totals, &str) -> u64, name: &str| {
+        recent.as_ref().and_then(|it| it.per_second(now(it, name)))
+    };
+    let calls = total.grpc_status.iter().map(|(status, n)| {
+        let role = if status == "0 OK" { Role::Good } else { Role::Bad };
+        let now = |it: &Totals, name: &str| it.grpc_status.get(name).copied().unwrap_or(0);
+        (role, format!("grpc {status}"), rate(now, status), *n)
     });
+    let codes = total.status.iter().map(|(code, n)| {
+        let role = if *code < 400 { Role::Good } else { Role::Bad };
+        let now = |it: &Totals, name: &str| {
+            name.parse().ok().and_then(|code: u16| it.status.get(&code).copied()).unwrap_or(0)
+        };
+        (role, code.to_string(), rate(now, &code.to_string()), *n)
+    });
+    let rows = calls.chain(codes);
     counted(canvas, area, ("ANSWERS", "none yet"), rows.collect());
 }
 

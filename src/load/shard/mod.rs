@@ -3,6 +3,10 @@
 //! Everything it needs is its own, so that no request waits for a lock. It sleeps in one place,
 //! the poll, and wakes for a socket, for the timer or for the coordinator.
 
+mod streams;
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd as _;
@@ -26,22 +30,24 @@ use rustix::time::Timespec;
 
 use crate::clock;
 
-use super::arrivals::Arrivals;
-use super::arrivals::Due;
-use super::failure::Failure;
-use super::http1::Parser;
-use super::http1::Progress;
-use super::pacer::Course;
-use super::pool::Job;
-use super::pool::Pool;
-use super::request::Requests;
-use super::tally::Tally;
-use super::tally::record;
-use super::wire::Wire;
+use crate::load::arrivals::Arrivals;
+use crate::load::arrivals::Due;
+use crate::load::failure::Failure;
+use crate::load::h2;
+use crate::load::http1::Parser;
+use crate::load::http1::Progress;
+use crate::load::pacer::Course;
+use crate::load::pool::Job;
+use crate::load::pool::Pool;
+use crate::load::request::Requests;
+use crate::load::request::Sessions;
+use crate::load::tally::Tally;
+use crate::load::tally::record;
+use crate::load::wire::Wire;
 
 const TIMER: Token = Token(usize::MAX);
 /// The token of the waker.
-pub(super) const WAKER: Token = Token(usize::MAX - 1);
+pub(crate) const WAKER: Token = Token(usize::MAX - 1);
 /// Requests issued before sockets are looked at again.
 const BATCH: usize = 256;
 /// How often deadlines are looked at, and users counted anew.
@@ -53,7 +59,7 @@ const BUFFER: usize = 64 * 1024;
 
 /// What the coordinator tells a shard.
 #[derive(Debug)]
-pub(super) enum Order {
+pub(crate) enum Order {
     /// The rate from a moment on.
     Course(Course),
     /// The addresses of a target.
@@ -68,26 +74,26 @@ pub(super) enum Order {
 
 /// What a shard answers.
 #[derive(Debug)]
-pub(super) struct Counted {
-    pub(super) tally: Box<Tally>,
+pub(crate) struct Counted {
+    pub(crate) tally: Box<Tally>,
     /// Whether no request is due any more, and none is in flight.
-    pub(super) is_drained: bool,
+    pub(crate) is_drained: bool,
 }
 
 /// What a shard is made of.
 #[derive(Debug)]
-pub(super) struct ShardSpec {
-    pub(super) requests: Arc<Requests>,
-    pub(super) arrivals: Arrivals,
+pub(crate) struct ShardSpec {
+    pub(crate) requests: Arc<Requests>,
+    pub(crate) arrivals: Arrivals,
     /// To each target.
-    pub(super) max_connections: usize,
-    pub(super) max_in_flight: usize,
+    pub(crate) max_connections: usize,
+    pub(crate) max_in_flight: usize,
     /// Whether a connection serves more than one request.
-    pub(super) keep_alive: bool,
-    pub(super) timeout: Duration,
-    pub(super) method: String,
+    pub(crate) keep_alive: bool,
+    pub(crate) timeout: Duration,
+    pub(crate) method: String,
     /// The load's beginning.
-    pub(super) origin: Instant,
+    pub(crate) origin: Instant,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +102,10 @@ enum Phase {
     Handshaking,
     Idle,
     Busy,
+    /// HTTP/2: the server's settings have not come yet.
+    Greeting,
+    /// HTTP/2: requests come and go.
+    Streams,
 }
 
 #[derive(Debug)]
@@ -106,6 +116,10 @@ struct Connection {
     /// Whether the name does not resolve to the address any more.
     is_stray: bool,
     phase: Phase,
+    /// Of HTTP/2; what follows is of HTTP/1.
+    session: Option<Box<h2::Session<Job>>>,
+    /// Whether the server has said that it goes away.
+    is_leaving: bool,
     parser: Parser,
     job: Option<Job>,
     n_written: usize,
@@ -127,7 +141,7 @@ struct Times {
 
 /// One thread of the engine.
 #[derive(Debug)]
-pub(super) struct Shard {
+pub(crate) struct Shard {
     spec: ShardSpec,
     poll: Poll,
     timer: OwnedFd,
@@ -142,13 +156,19 @@ pub(super) struct Shard {
     n_waiting: usize,
     tally: Box<Tally>,
     buffer: Vec<u8>,
+    /// Sessions that may have something to write.
+    stirred: Vec<usize>,
+    /// What a read of a session amounted to; empty between reads.
+    events: Vec<h2::Event<Job>>,
+    /// Requests of a session that are over; empty in between.
+    ended: Vec<Job>,
     housekept: u64,
     is_stopped: bool,
 }
 
 impl Shard {
     /// A shard that will run on its own thread.
-    pub(super) fn new(
+    pub(crate) fn new(
         spec: ShardSpec,
         poll: Poll,
         orders: mpsc::Receiver<Order>,
@@ -161,7 +181,8 @@ impl Shard {
         )?;
         let fd = timer.as_raw_fd();
         poll.registry().register(&mut SourceFd(&fd), TIMER, Interest::READABLE)?;
-        let pool = |_| Pool::new(spec.max_connections, spec.max_in_flight);
+        let n_streams = spec.requests.sessions.as_ref().map_or(1, |it| it.n_streams);
+        let pool = |_| Pool::new((spec.max_connections, n_streams), spec.max_in_flight);
         Ok(Self {
             pools: spec.requests.targets.iter().map(pool).collect(),
             spec,
@@ -176,13 +197,16 @@ impl Shard {
             n_waiting: 0,
             tally,
             buffer: vec![0; BUFFER],
+            stirred: Vec::new(),
+            events: Vec::new(),
+            ended: Vec::new(),
             housekept: 0,
             is_stopped: false,
         })
     }
 
     /// Runs until it is told to abort, or stopped and drained.
-    pub(super) fn run(mut self) {
+    pub(crate) fn run(mut self) {
         let mut events = Events::with_capacity(1024);
         loop {
             if !self.obey() {
@@ -194,6 +218,7 @@ impl Shard {
                 now = self.now();
             }
             let is_behind = self.issue(now);
+            self.write_streams();
             let timeout = is_behind.then_some(Duration::ZERO);
             if !is_behind {
                 self.arm(now);
@@ -294,7 +319,11 @@ impl Shard {
             let Some(connection) = connection else { continue };
             if connection.target_idx == target_idx {
                 connection.is_stray = !addresses.contains(&connection.address);
-                if connection.is_stray && connection.phase == Phase::Idle {
+                let has_none = match &connection.session {
+                    Some(session) => connection.phase == Phase::Streams && session.n_open() == 0,
+                    None => connection.phase == Phase::Idle,
+                };
+                if connection.is_stray && has_none {
                     idle.push(connection_idx);
                 }
             }
@@ -305,6 +334,7 @@ impl Shard {
         if let Some(pool) = self.pools.get_mut(target_idx) {
             pool.resolved(addresses);
         }
+        self.rebalance_all(target_idx);
     }
 
     /// Issues what is due. Whether more is due than was issued.
@@ -312,7 +342,7 @@ impl Shard {
         for _ in 0..BATCH {
             let Some(due) = self.spec.arrivals.take(now) else { return false };
             if self.offered(due, now) {
-                let job = Job { due, started: 0, is_retried: false };
+                let job = Job { due, started: 0, n_retries: 0 };
                 now = self.dispatch(job, now);
             }
             let in_flight = self.n_in_flight() as u64;
@@ -329,7 +359,7 @@ impl Shard {
         let now = self.now();
         while let Some(due) = self.spec.arrivals.take(now) {
             if self.offered(due, now) {
-                self.wait(Job { due, started: 0, is_retried: false });
+                self.wait(Job { due, started: 0, n_retries: 0 });
             }
         }
         let in_flight = self.n_in_flight() as u64;
@@ -357,6 +387,10 @@ impl Shard {
     /// Gives the request to a connection, or lets it wait for one. What time it is then.
     fn dispatch(&mut self, job: Job, now: u64) -> u64 {
         let target_idx = self.target_of(job.due);
+        if self.spec.requests.sessions.is_some() {
+            self.dispatch_stream(job, target_idx);
+            return now;
+        }
         if let Some(connection_idx) = self.pools[target_idx].idle.pop() {
             return self.start(connection_idx, job, now);
         }
@@ -374,6 +408,11 @@ impl Shard {
         self.pools[target_idx].waiting.push_back(job);
     }
 
+    fn wait_first(&mut self, job: Job, target_idx: usize) {
+        self.n_waiting += 1;
+        self.pools[target_idx].waiting.push_front(job);
+    }
+
     fn next_waiting(&mut self, target_idx: usize) -> Option<Job> {
         let job = self.pools[target_idx].waiting.pop_front()?;
         self.n_waiting -= 1;
@@ -382,6 +421,10 @@ impl Shard {
 
     /// Idle connections take what waits; more are opened for the rest.
     fn serve_waiting(&mut self, target_idx: usize) {
+        if self.spec.requests.sessions.is_some() {
+            self.serve_waiting_streams(target_idx);
+            return;
+        }
         while !self.pools[target_idx].waiting.is_empty() {
             let Some(connection_idx) = self.pools[target_idx].idle.pop() else { break };
             if let Some(job) = self.next_waiting(target_idx) {
@@ -425,8 +468,11 @@ impl Shard {
             self.free.push(connection_idx);
             return Err(Failure::of_io(&error));
         }
+        let session = self.spec.requests.sessions.as_ref().map(h2_session);
         self.connections[connection_idx] = Some(Connection {
             wire,
+            session,
+            is_leaving: false,
             target_idx,
             address,
             is_stray: false,
@@ -511,7 +557,7 @@ impl Shard {
                     self.tally.bytes_sent += n as u64;
                     let now = nanos_since(origin);
                     wrote = Some(now);
-                    if is_first && !job.is_retried {
+                    if is_first && job.n_retries == 0 {
                         self.tally.sent += 1;
                         if self.spec.arrivals.has_due_times() {
                             record(&mut self.tally.send_lag, now.saturating_sub(job.due.at));
@@ -550,6 +596,14 @@ impl Shard {
                 Some(Err(error)) => self.refuse(connection_idx, &error),
             },
             Phase::Handshaking => self.shake_hands(connection_idx),
+            Phase::Greeting | Phase::Streams => {
+                if event.is_writable() && connection.wire.flush().is_ok() {
+                    self.stirred.push(connection_idx);
+                }
+                if event.is_readable() || is_ending {
+                    self.read_streams(connection_idx, is_ending);
+                }
+            }
             Phase::Idle => self.read(connection_idx, is_ending),
             Phase::Busy => {
                 let is_whole = connection.job.is_none_or(|job| {
@@ -585,7 +639,12 @@ impl Shard {
                 if self.spec.requests.targets[target_idx].tls.is_some() {
                     record(&mut phases.tls, times.secured.saturating_sub(times.connected));
                 }
-                self.pools[target_idx].connected();
+                if connection.session.is_some() {
+                    self.greet(connection_idx);
+                    return;
+                }
+                let pool = &mut self.pools[target_idx];
+                pool.connected();
                 self.tally.connections_opened += 1;
                 self.offer(connection_idx);
             }
@@ -678,7 +737,7 @@ impl Shard {
             connection.job = None;
             self.n_busy -= 1;
             self.close(connection_idx, None);
-            job.is_retried = true;
+            job.n_retries += 1;
             let now = self.now();
             self.dispatch(job, now);
         } else {
@@ -698,11 +757,26 @@ impl Shard {
             );
         }
         connection.n_served += 1;
-        self.n_busy -= 1;
         self.tally.status(status);
+        self.settle(job, Failure::of_status(status), now);
+        let Some(Some(connection)) = self.connections.get(connection_idx) else { return };
+        let variant = self.spec.requests.variant(job.due.variant);
+        let is_whole = connection.n_written == variant.len();
+        self.pools[target_idx].answered();
+        // Where we said that we would close, we do, whatever the server thinks of it.
+        if keeps && self.spec.keep_alive && is_whole && !connection.is_stray {
+            self.offer(connection_idx);
+        } else {
+            self.close(connection_idx, None);
+            self.open_more(target_idx);
+        }
+    }
+
+    /// Counts an answered request.
+    fn settle(&mut self, job: Job, failure: Option<Failure>, now: u64) {
+        self.n_busy -= 1;
         let service = now.saturating_sub(job.started);
         let response = now.saturating_sub(job.due.at);
-        let failure = Failure::of_status(status);
         match failure {
             None => {
                 self.tally.succeeded += 1;
@@ -723,19 +797,9 @@ impl Shard {
             }
         }
         self.spec.arrivals.over(job.due, now);
-        let variant = self.spec.requests.variant(job.due.variant);
-        let is_whole = connection.n_written == variant.len();
-        self.pools[target_idx].answered();
-        // Where we said that we would close, we do, whatever the server thinks of it.
-        if keeps && self.spec.keep_alive && is_whole && !connection.is_stray {
-            self.offer(connection_idx);
-        } else {
-            self.close(connection_idx, None);
-            self.open_more(target_idx);
-        }
     }
 
-    /// Closes a connection; its request, if it has one, failed.
+    /// Closes a connection; what it has under way failed.
     fn close(&mut self, connection_idx: usize, failure: Option<Failure>) {
         let Some(slot) = self.connections.get_mut(connection_idx) else { return };
         let Some(mut connection) = slot.take() else { return };
@@ -745,11 +809,18 @@ impl Shard {
         let pool = &mut self.pools[connection.target_idx];
         pool.n_open -= 1;
         match connection.phase {
-            Phase::Connecting | Phase::Handshaking => pool.n_opening -= 1,
+            Phase::Connecting | Phase::Handshaking | Phase::Greeting => pool.n_opening -= 1,
+            Phase::Streams => {
+                pool.balance.remove(connection_idx);
+                pool.n_leaving -= usize::from(connection.is_leaving);
+            }
             Phase::Idle => pool.idle.retain(|idle_idx| *idle_idx != connection_idx),
             Phase::Busy => {}
         }
-        if let Some(job) = connection.job {
+        if let Some(session) = connection.session {
+            self.close_session(*session, failure.unwrap_or(Failure::ClosedEarly));
+            self.open_more(connection.target_idx);
+        } else if let Some(job) = connection.job {
             self.n_busy -= 1;
             let failure = failure.unwrap_or(Failure::ClosedEarly);
             // One that took too long has cost its time already.
@@ -773,7 +844,8 @@ impl Shard {
                 (Phase::Busy, Some(job)) if timeout <= now.saturating_sub(job.due.at) => {
                     self.close(connection_idx, Some(Failure::Timeout));
                 }
-                (Phase::Connecting | Phase::Handshaking, _)
+                (Phase::Streams, _) => self.expire_streams(connection_idx, now),
+                (Phase::Connecting | Phase::Handshaking | Phase::Greeting, _)
                     if timeout <= now.saturating_sub(connection.times.opened) =>
                 {
                     let target_idx = connection.target_idx;
@@ -817,6 +889,10 @@ impl Shard {
         }
         self.armed = wake;
     }
+}
+
+fn h2_session(sessions: &Sessions) -> Box<h2::Session<Job>> {
+    Box::new(h2::Session::new(Arc::clone(&sessions.requests), sessions.n_streams))
 }
 
 fn nanos_since(origin: Instant) -> u64 {
