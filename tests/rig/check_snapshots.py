@@ -393,7 +393,7 @@ class Checker:
             for when, poll in record.polls:
                 if until < when:
                     break
-                ours = {pod: it for pod, it in poll.items() if pod in record.stats}
+                ours = {pod: it for pod, it in poll.items() if pod.startswith(record.revision + "-")}
                 if since - 7 <= when:
                     sums.add(sum(it[0] for it in ours.values()) / 1000)
             # Pods that went since it was asked are no longer in the sum.

@@ -239,6 +239,8 @@ class Record:
         elif kind == "watch" and body["type"] not in ("BOOKMARK", "ERROR"):
             thing, is_gone = body["object"], body["type"] == "DELETED"
             if name == "pods" and thing["metadata"].get("labels", {}).get("serving.knative.dev/revision") == self.revision:
+                # Two of one millisecond came one after the other.
+                at = max(at, self.pods[-1][0] + 1e-6) if self.pods else at
                 self.pods.append((at, thing["metadata"]["uid"], None if is_gone else thing))
             elif name in ("podautoscalers", "serverlessservices") and thing["metadata"]["name"] == self.revision:
                 (self.pa if name == "podautoscalers" else self.sks).append((at, None if is_gone else thing))
