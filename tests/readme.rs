@@ -25,6 +25,8 @@ const RAMPSCOPE: &str = env!("CARGO_BIN_EXE_rampscope");
 
 /// The address that the README loads, and what a line says of it.
 const LOADED: &str = "http://127.0.0.1:8080";
+/// The same of what speaks gRPC.
+const CALLED: &str = "http://127.0.0.1:50051";
 
 /// How a line begins, what is added to it so that it needs no terminal and little time, and the
 /// exit codes that are as they should be. The first that fits counts.
@@ -39,6 +41,8 @@ const HOW: &[(&str, &str, &[i32])] = &[
     ("rampscope run scenarios/steady.yaml --headless", "", &[0, 1]),
     ("rampscope run scenarios/steady.yaml --json", " --duration 2s", &[0, 1]),
     ("rampscope run", " --headless --duration 2s", &[0, 1]),
+    // The embedded gateway speaks HTTP/2; its pods have no method of gRPC.
+    ("rampscope load http://127.0.0.1:50051 --grpc", " --headless -z 1s", &[0, 4]),
     ("rampscope load", " --headless", &[0]),
     ("rampscope replay", " --headless", &[0]),
     // There the last run is one of load alone, which has nothing to play.
@@ -184,7 +188,16 @@ impl House {
         let typed =
             if begin.starts_with("cargo") { (*extra).to_owned() } else { with(line, extra) };
         let typed = SHORTER.iter().fold(typed, |typed, (long, short)| typed.replace(long, short));
-        let (code, said) = self.run(&typed.replace(LOADED, &self.loaded));
+        let gateway = format!(
+            "{} --host {}",
+            self.up["url"].as_str().unwrap(),
+            self.up["host"].as_str().unwrap()
+        );
+        let typed = match typed.contains("--http2") || typed.contains("--grpc") {
+            true => typed.replace(LOADED, &gateway).replace(CALLED, &gateway),
+            false => typed.replace(LOADED, &self.loaded),
+        };
+        let (code, said) = self.run(&typed);
         assert!(code.is_some_and(|code| codes.contains(&code)), "{typed}: {code:?}\n{said}");
     }
 
