@@ -237,7 +237,7 @@ impl Traffic {
             p50: felt.map(|felt| felt.quantile(0.5).as_secs_f64()),
             is_limited: interval.client_limited.is_some(),
         };
-        if 0 < interval.offered + interval.completed() {
+        if 0 < interval.offered || 0 < interval.completed() {
             push_bounded(&mut self.knee, KNEE_MAX, point);
         }
         self.note_limit(interval, ended);
