@@ -154,7 +154,8 @@ class Access:
         step = max((until - since) / 20, 0.005)
         begins = [since + it * step for it in range(int((until - since) / step) + 1)] or [since]
         for begin in begins:
-            for lasted in (span - 0.005, span, span + self.lateness(begin, begin + span)):
+            # One that closed too late makes the next one shorter.
+            for lasted in (span - 0.02, span, span + self.lateness(begin, begin + span)):
                 rates.append(self.rate(times, begin, begin + lasted))
         return min(it[0] for it in rates), max(it[1] for it in rates)
 

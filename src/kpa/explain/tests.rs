@@ -278,7 +278,7 @@ fn what_holds_pods_is_the_step_that_held_them() {
     };
     assert_eq!(decided(2, 30.0, 3).bound_by, Some(Kind::Stable));
     assert_eq!(decided(4, 14.0, 3).bound_by, Some(Kind::Delay));
-    assert_eq!(decided(50, 60.0, 1).bound_by, Some(Kind::Panic));
+    assert_eq!(decided(50, 60.0, 1).bound_by, Some(Kind::Stable));
     let held = decided(52, 20.0, 9);
     assert_eq!(held.bound_by, Some(Kind::Held));
     assert_eq!(
