@@ -19,6 +19,9 @@ use super::scaling::RevisionScaling;
 
 /// A pod that comes later than this after replicas were asked for was asked for by something else.
 const ASKED_MAX: Duration = Duration::from_secs(60);
+/// Each kind has a watch of its own: a raise may come in so much later than the pod that it asked
+/// for.
+const WATCHES_DIFFER: Duration = Duration::from_secs(1);
 /// Pods that are looked at for percentiles.
 const PODS_MAX: usize = 2000;
 
@@ -280,7 +283,7 @@ fn asked(scaling: &RevisionScaling, created: At) -> Option<Known> {
     let raise = |series: &Series| {
         let mut raised = None;
         let mut before: Option<f64> = None;
-        for (at, value) in series.steps().take_while(|(at, _)| *at <= created) {
+        for (at, value) in series.steps().take_while(|(at, _)| *at <= created + WATCHES_DIFFER) {
             if let (Some(before), Some(value)) = (before, value)
                 && before < value
             {
@@ -288,7 +291,7 @@ fn asked(scaling: &RevisionScaling, created: At) -> Option<Known> {
             }
             before = value.or(before);
         }
-        raised.filter(|at| created.since(*at) <= ASKED_MAX)
+        raised.map(|at| at.min(created)).filter(|at| created.since(*at) <= ASKED_MAX)
     };
     let at = raise(&scaling.replicas).or_else(|| raise(&scaling.desired))?;
     Some(Known { at, how: How::Inferred })
