@@ -219,6 +219,13 @@ fn watched() -> &'static [Stamped] {
     &WATCHED
 }
 
+/// The run of which neither the autoscaler nor what it is fed with can be read.
+fn without_inputs() -> Vec<Stamped> {
+    let mut events = without_metrics();
+    events.retain(|it| !matches!(it.event, Event::QueueProxy(_) | Event::Activator(_)));
+    events
+}
+
 /// The run without the autoscaler's metrics, as a stock install is.
 fn without_metrics() -> Vec<Stamped> {
     const SOURCE: &str = "autoscaler metrics";
@@ -859,8 +866,15 @@ fn the_cursor_of_the_why_view_goes_from_tick_to_tick() {
 
 #[test]
 fn where_nothing_can_be_known() {
-    let (model, ui) = scene(&without_metrics(), MOMENT);
+    let (model, ui) = scene(&without_inputs(), MOMENT);
     check("unknown", &drawn(&model, &ui, &night(), (120, 40)), &night());
+}
+
+/// Neither metric nor log tells of panic, and our own model of the decider does.
+#[test]
+fn where_panic_is_derived() {
+    let (model, ui) = scene(&without_metrics(), MOMENT);
+    check("derived", &drawn(&model, &ui, &night(), (120, 40)), &night());
 }
 
 #[test]

@@ -24,18 +24,20 @@ use rampscope::event::source::Report;
 use rampscope::event::source::State;
 use rampscope::model::Model;
 use rampscope::model::shadow::Cause;
+use rampscope::model::shadow::Gaps;
 use rampscope::model::shadow::Incomplete;
 use rampscope::model::shadow::PodTrouble;
 use rampscope::model::shadow::Shadow;
 use rampscope::model::shadow::Source;
 use rampscope::model::shadow::Tick;
+use rampscope::tui::views::tick::explanation;
 use rampscope::units::Anchor;
 use rampscope::units::At;
 use rampscope::units::UnixMicros;
 use serde::Deserialize;
 
-/// When the recording began: 2026-11-22T07:19:01.5Z.
-const ANCHOR: Anchor = Anchor(UnixMicros(1_795_331_941_500_000));
+/// When the recording began, from the stamps in it: 2026-11-22T07:18:59.9Z.
+const ANCHOR: Anchor = Anchor(UnixMicros(1_795_331_939_900_000));
 
 #[derive(Deserialize)]
 struct Line {
@@ -129,7 +131,33 @@ fn a_real_panic_is_decided_as_it_was() {
         "{n_scored} scored: {n_equal} equal, {n_within_one} within one, panic {n_panic_right}"
     );
     assert!(ticks.iter().all(|tick| tick.input.source == Source::Pods));
-    assert!(40 < ticks.len());
+    assert!(20 < n_scored, "{n_scored}");
+    assert!(n_scored * 96 <= n_equal * 100, "{n_equal} of {n_scored} are equal");
+    assert!(n_equal <= n_within_one);
+    assert_eq!(n_panic_right, n_scored);
+}
+
+/// Every tick of the panic has its reasons: one step that bound it, in Knative's order, and what it
+/// comes to is what was asked for, or the gap has its cause.
+#[test]
+fn every_tick_of_a_real_panic_is_explained() {
+    let model = model(&recorded());
+    let (mut n_explained, mut unexplained) = (0, Vec::new());
+    for tick in shadow(&model).ticks() {
+        let explained = explanation(tick);
+        let is_said = explained.steps.iter().filter(|step| step.binds).count() == 1
+            && explained.steps.is_sorted_by_key(|step| step.kind)
+            && !explained.headline.is_empty();
+        let is_as_asked = explained.pods == tick.asked || tick.gaps != Gaps::default();
+        if is_said && is_as_asked {
+            n_explained += 1;
+        } else {
+            unexplained.push(format!("{}: {:?}", told(tick), explained.pods));
+        }
+    }
+    println!("{n_explained} explained");
+    assert!(40 < n_explained);
+    assert!(unexplained.is_empty(), "{}", unexplained.join("\n"));
 }
 
 // What is injected, and what is to be named.

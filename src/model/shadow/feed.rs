@@ -22,8 +22,11 @@ const ACTIVATOR_FRESH: Duration = Duration::from_millis(3500);
 const PODS_MAX: usize = 2000;
 /// Activators that are kept.
 const ACTIVATORS_MAX: usize = 64;
-/// How long before a reading a snapshot was made, where nothing tells: half a second.
+/// How long before a reading a snapshot or a report was made, where nothing tells: both come
+/// once a second, so half a second on average.
 const HALF: i64 = 500_000;
+/// The same as a span.
+const HALF_A_SECOND: Duration = Duration::from_millis(500);
 
 /// What is read of one revision.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -256,8 +259,9 @@ impl PodFeed {
     }
 }
 
-/// The word of an activator nearest to `at`.
+/// The report that an activator made nearest to `at`: it is read half a second later.
 fn at_second(told: &VecDeque<Told>, at: At) -> Option<Load> {
+    let at = at + HALF_A_SECOND;
     let apart = |it: &Told| at.since(it.read).max(it.read.since(at));
     let nearest = (0..told.len()).min_by_key(|idx| apart(&told[*idx]))?;
     let word = told[nearest];

@@ -66,6 +66,8 @@ const SCRAPE_AFTER_TICK: Duration = Duration::from_millis(50);
 const OWN_FRESH: Duration = Duration::from_secs(5);
 /// A longer silence than this is not lived through second by second: no window is longer.
 const SLEEP_MAX: Duration = Duration::from_secs(3600);
+/// What is asked for changes so soon after a tick, mostly much sooner.
+const ASKED_WITHIN: Duration = Duration::from_millis(300);
 /// What the autoscaler exported counts for so long.
 const EXPORTED_FRESH: Duration = Duration::from_secs(6);
 
@@ -82,6 +84,10 @@ pub struct Shadow {
     readings: VecDeque<Reported>,
     logged: Option<Reported>,
     context: Context,
+    /// What was asked for, since when, the newest last.
+    asked: VecDeque<(At, Option<u32>)>,
+    /// The last tick of the ticker itself.
+    ticked: Option<At>,
     sight: Sight,
     evidence: Evidence,
     ticks: VecDeque<Tick>,
@@ -258,6 +264,8 @@ impl Shadow {
             readings: VecDeque::new(),
             logged: None,
             context: Context::default(),
+            asked: VecDeque::new(),
+            ticked: None,
             sight: Sight::default(),
             evidence: Evidence::new(now),
             ticks: VecDeque::new(),
@@ -360,9 +368,12 @@ impl Shadow {
         match (self.context.asked, context.asked) {
             (Some(0), Some(to)) if 0 < to => self.note(at, Note::Wake),
             (Some(from), Some(to)) if from != to && 0 < to => {
-                self.phase.sign(at.saturating_sub(Duration::from_millis(300)), at);
+                self.sign(at.saturating_sub(ASKED_WITHIN), at);
             }
             _ => {}
+        }
+        if self.asked.back().is_none_or(|(_, asked)| *asked != context.asked) {
+            push(&mut self.asked, (at, context.asked), READINGS_MAX);
         }
         self.context = context;
     }
@@ -387,7 +398,8 @@ impl Shadow {
             && before.observed.is_some()
             && !is_fresh_decider
         {
-            self.phase.sign(before.read, reported.read);
+            let (from, to) = (before.read, reported.read);
+            self.sign(from, to);
         }
         push(&mut self.readings, reported, READINGS_MAX);
     }
@@ -395,7 +407,7 @@ impl Shadow {
     /// A line of the log tells how it went on.
     pub(super) fn logged(&mut self, reported: Reported, is_tick: bool) {
         if is_tick {
-            self.phase.sign(reported.read.saturating_sub(Duration::from_millis(40)), reported.read);
+            self.sign(reported.read.saturating_sub(Duration::from_millis(40)), reported.read);
         }
         let before = self.logged.unwrap_or(reported);
         self.logged = Some(Reported {
@@ -415,6 +427,15 @@ impl Shadow {
     /// Another pod owns the revision.
     pub(super) fn leader_changed(&mut self, at: At) {
         self.evidence.leader_changed(at);
+    }
+
+    /// A tick happened after `from` and not after `to`: the next one follows the phase that is
+    /// known now.
+    fn sign(&mut self, from: At, to: At) {
+        self.phase.sign(from, to);
+        if let Some(ticked) = self.ticked {
+            self.due.tick = self.after_tick(ticked);
+        }
     }
 
     fn note(&mut self, at: At, note: Note) {
@@ -448,6 +469,7 @@ impl Shadow {
                 }
             } else if due == self.due.tick {
                 self.tick(due, false);
+                self.ticked = Some(due);
                 self.due.tick = self.after_tick(due);
                 has_ticked = true;
             } else {
@@ -459,6 +481,7 @@ impl Shadow {
     /// Nothing was heard for so long that what was remembered is worth nothing.
     fn oversleep(&mut self, until: At) {
         self.due = Due { scrape: until, tick: until };
+        self.ticked = None;
         self.sight = Sight::default();
         for (at, _) in &mut self.notes {
             *at = until;
@@ -592,7 +615,7 @@ impl Shadow {
             input,
             outcome,
             reported: None,
-            asked: self.context.asked,
+            asked: self.asked_at((at + TICK).saturating_sub(ASKED_WITHIN)),
             is_poke,
             gaps: Gaps::default(),
         };
@@ -615,7 +638,8 @@ impl Shadow {
     fn settle(&mut self, at: At) {
         let Some(before) = self.ticks.back().map(Tick::at) else { return };
         let word = self.word_of(before, at);
-        let asked = self.context.asked;
+        // The next tick may have been a little before its time.
+        let asked = self.asked_at(at.saturating_sub(ASKED_WITHIN));
         if let Some(mut last) = self.ticks.pop_back() {
             last.reported = word;
             last.asked = asked;
@@ -628,6 +652,12 @@ impl Shadow {
     fn word_of(&self, from: At, to: At) -> Option<Reported> {
         let metric = self.readings.iter().rev().find(|it| from < it.read && it.read <= to);
         metric.or_else(|| self.logged.as_ref().filter(|_| self.readings.is_empty())).copied()
+    }
+
+    /// What was asked for at a moment; before it was first seen to change, what was seen first.
+    fn asked_at(&self, at: At) -> Option<u32> {
+        let known = self.asked.iter().rev().find(|(since, _)| *since <= at);
+        known.or(self.asked.front()).and_then(|(_, asked)| *asked)
     }
 
     fn observed(&self, at: At, config: &Config) -> (Source, Option<Observed>) {

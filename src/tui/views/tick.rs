@@ -15,6 +15,7 @@ use crate::model::shadow::Cause;
 use crate::model::shadow::Incomplete;
 use crate::model::shadow::Input;
 use crate::model::shadow::PodTrouble;
+use crate::model::shadow::Shadow;
 use crate::model::shadow::Share;
 use crate::model::shadow::Source;
 use crate::model::shadow::Tick;
@@ -22,6 +23,7 @@ use crate::tui::text;
 use crate::tui::theme::Role;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
+use crate::units::At;
 
 use super::Scene;
 use super::decision;
@@ -52,7 +54,8 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         no_tick(canvas, area, scene);
         return;
     };
-    let area = if WIDE <= area.width {
+    let is_wide = WIDE <= area.width;
+    let area = if is_wide {
         let left = area.width - SETTINGS;
         decision::draw(canvas, Rect { x: area.x + left, width: SETTINGS, ..area }, scene);
         Rect { width: left, ..area }
@@ -62,7 +65,8 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let explained = explanation(tick);
     let inside = canvas.frame(area, title(canvas.theme, scene, tick, &explained));
     inputs(canvas, area, tick);
-    let blocks = blocks(canvas.theme, tick, &explained, inside);
+    let is_tall = TALL <= inside.height;
+    let blocks = blocks(canvas.theme, tick, &explained, (is_tall, is_tall && !is_wide));
     let last = blocks.len().saturating_sub(1);
     let mut row = 0;
     for block in blocks.iter().skip(scene.ui.selected().min(last)) {
@@ -70,6 +74,38 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
             break;
         }
         row += write(canvas, inside, row, block);
+    }
+    let left = inside.height.saturating_sub(row + 1);
+    let below = Rect { y: inside.y + row + 1, height: left, ..inside };
+    before(canvas, below, scene, shadow.into_iter().flat_map(Shadow::ticks), tick.at());
+}
+
+/// The decisions before this one, where there is room, the newest first.
+fn before<'a>(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    scene: &Scene<'_>,
+    ticks: impl DoubleEndedIterator<Item = &'a Tick>,
+    at: At,
+) {
+    if area.height < 3 {
+        return;
+    }
+    let theme = canvas.theme;
+    canvas.text(area, 0, Role::Dim, "  the decisions before it");
+    let earlier = ticks.rev().filter(|tick| tick.at() < at);
+    for (row, tick) in (1..area.height).zip(earlier) {
+        let explained = explanation(tick);
+        let clock = text::clock_tenths(scene.model.run.anchor(), tick.at());
+        let pods = explained.pods.map_or_else(|| text::UNKNOWN.to_owned(), |it| it.to_string());
+        let word = if tick.decision.panicking() { "  P  " } else { "     " };
+        let mut spans = vec![
+            theme.span(Role::Dim, format!("  {clock} ")),
+            theme.strong(Role::Desired, text::right(&pods, 4)),
+            theme.strong(Role::Panic, word),
+        ];
+        spans.extend(why::pieces(theme, explained.headline));
+        canvas.line(area, row, spans);
     }
 }
 
@@ -169,16 +205,20 @@ pub fn input_words(input: &Input) -> (Role, String) {
     }
 }
 
-fn blocks<'a>(theme: &Theme, tick: &Tick, explained: &Explanation, inside: Rect) -> Vec<Block<'a>> {
+fn blocks<'a>(
+    theme: &Theme,
+    tick: &Tick,
+    explained: &Explanation,
+    (is_tall, has_settings): (bool, bool),
+) -> Vec<Block<'a>> {
     let plain = |text| Block { margin: Vec::new(), indent: 0, text };
     let mut blocks = vec![plain(why::pieces(theme, explained.headline.clone()))];
-    let is_tall = TALL <= inside.height;
     if is_tall {
         blocks.push(plain(Vec::new()));
     }
     for (n, step) in (1..).zip(&explained.steps) {
         blocks.push(step_block(theme, n, step));
-        if is_tall && inside.width < WIDE - SETTINGS {
+        if has_settings {
             blocks.extend(settings_block(theme, tick, step));
         }
     }

@@ -4,6 +4,7 @@ use ratatui::text::Span;
 
 use crate::kpa::explain;
 use crate::kpa::explain::Reading;
+use crate::model::scaling::FRESH;
 use crate::tui::moment::Panic;
 use crate::tui::theme::Role;
 use crate::tui::theme::Theme;
@@ -31,6 +32,9 @@ fn why<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
     let scaling = scene.moment.revision.as_ref().and_then(|it| scene.model.scaling.get(it));
     let config = scaling.and_then(|scaling| scaling.config.as_ref());
     let is_unread = scaler.panic_average.is_none() && scaler.stable_average.is_none();
+    if is_unread && let Some(spans) = derived(theme, scene) {
+        return spans;
+    }
     let (Some(effective), false) = (config, is_unread) else { return unknown(theme, scene) };
     let reading = Reading {
         config: &effective.config,
@@ -47,6 +51,19 @@ fn why<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
         desired: scaler.wanted.and_then(whole),
     };
     pieces(theme, explain::explain(&reading))
+}
+
+/// Where the averages cannot be read: what our own model of the decider makes of its own.
+fn derived<'a>(theme: &Theme, scene: &Scene<'_>) -> Option<Vec<Span<'a>>> {
+    let scaling = scene.model.scaling.get(scene.moment.revision.as_ref()?)?;
+    let tick = scaling.shadow.as_deref()?.tick_at(scene.moment.at)?;
+    let is_fresh = scene.moment.at.since(tick.at()) < FRESH && tick.input.is_whole;
+    if !is_fresh || !tick.decision.valid() {
+        return None;
+    }
+    let mut spans = vec![theme.span(Role::Dim, "by our model: ")];
+    spans.extend(pieces(theme, explain::explain(&Reading::of(tick.config(), &tick.decision))));
+    Some(spans)
 }
 
 /// Pieces of a sentence, each in the ink of what it is.
