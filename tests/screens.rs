@@ -989,6 +989,11 @@ fn nothing_speaks_of_panic_where_there_is_none() {
         let page = text_of(&drawn(&model, &ui, &night(), (120, 40))).join("\n");
         let missing: Vec<_> = words.iter().filter(|word| !page.contains(**word)).collect();
         assert!(missing.is_empty(), "{case}: {missing:?}\n{page}");
+        // The why-view has its own steps too.
+        let (model, mut ui) = scene(&events, secs);
+        ui.show(View::Why);
+        let page = text_of(&drawn(&model, &ui, &night(), (120, 40))).join("\n");
+        assert!(page.contains("WHY") && !page.contains("PANIC"), "{case}:\n{page}");
     }
 }
 

@@ -27,6 +27,7 @@ use crate::units::At;
 
 use super::Scene;
 use super::decision;
+use super::hpa;
 use super::why;
 
 /// Cells before a formula: the mark, the number of the step and its name.
@@ -48,6 +49,10 @@ struct Block<'a> {
 
 /// The decision under the cursor, or the newest.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
+    // A HorizontalPodAutoscaler has steps of its own.
+    if let Some(hpa) = &scene.moment.hpa {
+        return hpa::page(canvas, area, scene, hpa);
+    }
     let scaling = scene.moment.revision.as_ref().and_then(|it| scene.model.scaling.get(it));
     let shadow = scaling.and_then(|scaling| scaling.shadow.as_deref());
     let Some(tick) = shadow.and_then(|shadow| shadow.tick_at(scene.moment.at)) else {
