@@ -113,10 +113,17 @@ impl Server {
                 let (stream, tls) = (stream.unwrap(), tls.clone());
                 // Its end is the client's business.
                 std::thread::spawn(move || match tls {
-                    None => serve(stream, &script, &n_requests),
+                    None => {
+                        let mut end = stream.try_clone().unwrap();
+                        let _ = serve(stream, &script, &n_requests);
+                        // What is not read when a socket closes makes a reset of its end.
+                        let _ = end.shutdown(std::net::Shutdown::Write);
+                        let _ = std::io::copy(&mut end, &mut std::io::sink());
+                    }
                     Some(config) => {
                         let session = rustls::ServerConnection::new(config).unwrap();
-                        serve(rustls::StreamOwned::new(session, stream), &script, &n_requests)
+                        let stream = rustls::StreamOwned::new(session, stream);
+                        let _ = serve(stream, &script, &n_requests);
                     }
                 });
             }
