@@ -203,6 +203,8 @@ impl Coordinator {
                     self.changed(t, change);
                 }
             }
+            // Said again it must not put off the end.
+            Wish::Stop if self.is_stopping => {}
             Wish::Stop => {
                 self.is_stopping = true;
                 self.order_all(|| Order::Stop);

@@ -21,12 +21,16 @@ async fn sent(text: &str, found: Found) -> Vec<Interval> {
     let clock = Clock::start();
     let (sender, mut bus) = bus::bus(bus::CAPACITY, clock);
     let engine = Engine::start(EngineSpec::new(plan, &found, clock).unwrap(), sender).unwrap();
-    let mut intervals = Vec::new();
+    let (mut intervals, mut is_stopped) = (Vec::new(), false);
     loop {
         let stamped = tokio::select! { biased;
             stamped = bus.recv() => stamped,
             () = engine.ended() => return intervals,
-            () = engine.plan_done() => { engine.stop(); continue }
+            () = engine.plan_done(), if !is_stopped => {
+                engine.stop();
+                is_stopped = true;
+                continue
+            }
         };
         match stamped.map(|it| it.event) {
             Some(Event::Traffic(interval)) => intervals.push(*interval),
