@@ -387,7 +387,6 @@ async fn an_api_server_gone_for_ten_seconds_is_found_again() {
 /// no code with us, holds each value of them against the raw readings of the rig's own record, and
 /// our panics against the autoscaler's log lines.
 #[tokio::test]
-#[ignore = "the checker and the screen do not yet agree in every run; .ci/run runs it and says so"]
 async fn what_is_shown_is_what_the_cluster_says() {
     const SCENARIO: &str = "\
 name: short

@@ -519,6 +519,11 @@ def main():
             if service and meta["name"] not in checker.by_service[service]:
                 checker.by_service[service].append(meta["name"])
     checker.revisions = sorted({shot["revision"].split("/")[1] for shot in shots if shot["revision"]})
+    for revision in checker.revisions:
+        record = checker.of(revision)[0]
+        if not (record.pods and record.pa and record.sks):
+            # Nothing can be held against that; a rig whose tokens have run out no longer tells.
+            sys.exit(f"the record itself was told nothing of {revision}: is the rig older than an hour?")
     thresholds = [it["value"] for shot in shots for it in shot["values"] if it["name"] == "autoscaler.panic_threshold" and it["value"]]
     checker.threshold = thresholds[0] if thresholds else 2.0
     plan = json.load(open(args.run + "/plan.json")).get("plan")

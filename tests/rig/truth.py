@@ -136,7 +136,10 @@ def main():
         subprocess.run(["kubectl", "get", "ksvc", "-o", "json"], stdout=file, check=True)
     check = [sys.executable, "-B", here + "/check_snapshots.py", run, "--record", record, "--log", args.out + "/autoscaler.jsonl",
              "--ksvc", args.out + "/ksvc.json", *known]
-    sys.exit(subprocess.run(check).returncode)
+    code = subprocess.run(check).returncode
+    if code:
+        print("the record said, at the end:", *open(args.out + "/record.err").readlines()[-20:], sep="\n", flush=True)
+    sys.exit(code)
 
 
 if __name__ == "__main__":
