@@ -557,6 +557,8 @@ fn a_service_that_is_not_there_is_said_with_the_one_that_was_meant() {
     let said = run.stderr();
     let expected = "there is no Knative Service default/helo; did you mean hello? --wait waits";
     assert!(said.contains(expected), "{said}");
+    // Nothing began, so nothing stands where `replay last` looks.
+    assert_eq!(fs::read_dir(run.home.path().join("rampscope/runs")).unwrap().count(), 0, "{said}");
 
     let kubeconfig = cluster.path("kubeconfig");
     let mut screen = Screen::open(&["watch", "helo", "--kubeconfig", &kubeconfig]);

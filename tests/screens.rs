@@ -1328,6 +1328,26 @@ fn a_frozen_screen_stands_still_while_the_run_goes_on() {
     assert!(after[0].contains("6 s behind"), "{}", after[0]);
 }
 
+#[test]
+fn a_frozen_list_of_services_tells_of_its_own_moment() {
+    let events = many_services();
+    let (model, mut ui) = scene(&events, MOMENT);
+    ui.show(View::Services);
+    ui.update(Action::Freeze, &model);
+    let row = |model: &Model, ui: &Ui| {
+        let page = text_of(&drawn(model, ui, &night(), (120, 40)));
+        page.into_iter().find(|row| row.contains("probe")).unwrap()
+    };
+    assert!(row(&model, &ui).contains("▲ PANIC"), "{}", row(&model, &ui));
+    let later = model_of(&events, At::from_secs(58));
+    ui.set_now(At::from_secs(58));
+    let then = row(&later, &ui);
+    assert!(then.contains("▲ PANIC") && !then.contains("ready"), "{then}");
+    ui.update(Action::Freeze, &later);
+    let now = row(&later, &ui);
+    assert!(now.contains("✓ STABLE") && now.contains("✓ ready"), "{now}");
+}
+
 /// An event about anything, with names that a terminal must survive.
 fn any_event() -> impl Strategy<Value = Event> {
     let fixture = recorded();

@@ -97,56 +97,21 @@ async fn dispatch(invocation: Invocation) -> Result<Outcome, Failure> {
         Invocation::Demo { settings, plan } => {
             let sim = SimSpec { seed: plan.load.seed, ..SimSpec::demo() };
             let (mode, name) = (Mode::Demo, plan.name.clone());
-            run(RunSpec {
-                mode,
-                name,
-                plan: Some(plan),
-                service: None,
-                waits: false,
-                sim: Some(sim),
-                settings,
-            })
-            .await
+            let plan = Some(plan);
+            run(RunSpec { plan, sim: Some(sim), ..RunSpec::new(mode, name, settings) }).await
         }
         Invocation::Run { settings, plan } => {
             let (mode, name) = (Mode::Run, plan.name.clone());
             confirm_create(&settings, &plan)?;
-            run(RunSpec {
-                mode,
-                name,
-                plan: Some(plan),
-                service: None,
-                waits: false,
-                sim: None,
-                settings,
-            })
-            .await
+            run(RunSpec { plan: Some(plan), ..RunSpec::new(mode, name, settings) }).await
         }
         Invocation::Watch { settings, service, waits } => {
             let name = service.clone().unwrap_or_else(|| "watch".to_owned());
-            run(RunSpec {
-                mode: Mode::Watch,
-                name,
-                plan: None,
-                service,
-                waits,
-                sim: None,
-                settings,
-            })
-            .await
+            run(RunSpec { service, waits, ..RunSpec::new(Mode::Watch, name, settings) }).await
         }
         Invocation::Load { settings, plan } => {
             let (mode, name) = (Mode::Load, plan.name.clone());
-            run(RunSpec {
-                mode,
-                name,
-                plan: Some(plan),
-                service: None,
-                waits: false,
-                sim: None,
-                settings,
-            })
-            .await
+            run(RunSpec { plan: Some(plan), ..RunSpec::new(mode, name, settings) }).await
         }
         Invocation::Replay { settings, run, speed, latency_log } => {
             replay(&settings, &run, speed, latency_log.as_deref()).await

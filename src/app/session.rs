@@ -323,7 +323,9 @@ impl Session {
         let _ = self.watch_record();
         let checks = self.checks().to_vec();
         let summary = Summary::of(&self.model, &checks);
-        let (folder, unrecorded) = self.record.end(&summary);
+        // Of a run that never began there is nothing to be replayed.
+        let is_void = self.model.run.began.is_none() && left_behind.is_empty();
+        let (folder, unrecorded) = self.record.end(&summary, is_void);
         let finished = Finished { outcome, summary, folder, left_behind, unrecorded };
         (finished, self.model)
     }
@@ -452,13 +454,17 @@ impl Record {
         }
     }
 
-    fn end(self, summary: &Summary) -> (Option<PathBuf>, Option<String>) {
+    fn end(self, summary: &Summary, is_void: bool) -> (Option<PathBuf>, Option<String>) {
         match self {
             Self::On { folder, recorder, latency_log } => {
                 if let Some(log) = latency_log {
                     log.end();
                 }
                 let (_, trouble) = recorder.finish();
+                if is_void {
+                    folder.forget();
+                    return (None, None);
+                }
                 let written = folder.write_summary(summary).map_err(|error| tasks::chain(&error));
                 let reason = trouble.map(|trouble| trouble.to_string()).or(written.err());
                 (Some(folder.path().to_owned()), reason)

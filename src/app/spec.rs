@@ -24,3 +24,10 @@ pub struct RunSpec {
     /// How it is run.
     pub settings: Settings,
 }
+
+impl RunSpec {
+    /// One that sends nothing, and takes the cluster of the settings as it is.
+    pub const fn new(mode: Mode, name: String, settings: Settings) -> Self {
+        Self { mode, name, plan: None, service: None, waits: false, sim: None, settings }
+    }
+}

@@ -183,6 +183,19 @@ impl RunFolder {
         self.put_json(SUMMARY, &summary)
     }
 
+    /// Takes back the folder of a run that never began. What is not of the run stays, and so does
+    /// everything if something was changed in a cluster or a snapshot was taken.
+    pub fn forget(self) {
+        if self.path.join(ACTIONS).exists() || fs::remove_dir(self.path.join(SNAPSHOTS)).is_err() {
+            return;
+        }
+        for name in [JOURNAL, PLAN, SUMMARY, LATENCY] {
+            let _ = fs::remove_file(self.path.join(name));
+        }
+        // Refused where there is anything else in it.
+        let _ = fs::remove_dir(&self.path);
+    }
+
     /// Notes a change in a cluster, with its undo, before it is made. When this returns, the line
     /// is on the disk. Nothing is hidden in it: an undo must be exact.
     pub fn note_action(&self, action: &impl Serialize) -> Result<(), FolderError> {

@@ -6,8 +6,9 @@ use crate::event::cluster::Name;
 use crate::event::cluster::Service;
 use crate::event::cluster::Status;
 use crate::model::Model;
-use crate::model::scaling::PanicState;
 use crate::tui::hpa::Hpa;
+use crate::tui::moment::Panic;
+use crate::tui::moment::panic_at;
 use crate::tui::text;
 use crate::tui::theme::Role;
 use crate::tui::ui::Ui;
@@ -84,12 +85,14 @@ fn row(scene: &Scene<'_>, name: &Name, service: &Service) -> Vec<table::Cell> {
             *sum = Some(sum.unwrap_or(0.0) + value);
         }
     };
-    let now = scene.ui.now();
+    let (at, is_present) = (scene.moment.at, scene.moment.is_present);
     for scaling in revisions.iter().filter_map(|revision| model.scaling.get(revision)) {
-        add(&mut ready, scaling.ready.at(now, None));
-        add(&mut desired, scaling.desired.at(now, None));
+        add(&mut ready, scaling.ready.at(at, None));
+        add(&mut desired, scaling.desired.at(at, None));
     }
     let state = match service.ready.status {
+        // Of conditions and traffic only the newest are kept.
+        _ if !is_present => (Role::Dim, text::UNKNOWN.to_owned()),
         Status::True => (Role::Good, "✓ ready".to_owned()),
         Status::False => (Role::Bad, format!("✗ {}", service.ready.reason)),
         Status::Unknown => (Role::Warn, "… not yet".to_owned()),
@@ -102,22 +105,22 @@ fn row(scene: &Scene<'_>, name: &Name, service: &Service) -> Vec<table::Cell> {
         panic(scene, &revisions),
         (Role::Ready, count(ready)),
         (Role::Desired, count(desired)),
-        (Role::Text, traffic(service)),
+        (Role::Text, if is_present { traffic(service) } else { text::UNKNOWN.to_owned() }),
     ]
 }
 
 /// The worst of its revisions.
 fn panic(scene: &Scene<'_>, revisions: &[Name]) -> table::Cell {
-    let now = scene.ui.now();
+    let moment = (scene.moment.at, scene.moment.is_present);
     let first = revisions.first();
-    if let Some(hpa) = first.and_then(|it| Hpa::of(scene.model, (now, true), it)) {
+    if let Some(hpa) = first.and_then(|it| Hpa::of(scene.model, moment, it)) {
         return hpa::brief(&hpa);
     }
     let states: Vec<_> =
-        revisions.iter().map(|it| scene.model.scaling.panic_state(it, now)).collect();
-    if states.iter().any(|state| matches!(state, PanicState::Panic { .. })) {
+        revisions.iter().map(|it| panic_at(scene.model, moment, Some(it))).collect();
+    if states.iter().any(|state| matches!(state, Panic::On { .. })) {
         (Role::Panic, "▲ PANIC".to_owned())
-    } else if states.iter().any(|state| matches!(state, PanicState::Stable { .. })) {
+    } else if states.iter().any(|state| matches!(state, Panic::Stable { .. })) {
         (Role::Good, "✓ STABLE".to_owned())
     } else {
         (Role::Warn, "? UNKNOWN".to_owned())

@@ -154,7 +154,7 @@ fn title<'a>(
     let pods = match explained.pods {
         Some(1) => "1 pod".to_owned(),
         Some(pods) => format!("{pods} pods"),
-        None => "–".to_owned(),
+        None => text::UNKNOWN.to_owned(),
     };
     let mut spans = vec![
         theme.strong(Role::Accent, "WHY "),
