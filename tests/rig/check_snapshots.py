@@ -59,6 +59,8 @@ COLUMNS = {
 }
 # How long an answer takes between the relay and rampscope's own reading of its clock, in seconds.
 NEAR = 0.010
+# How long an answer may have been on its way, in seconds.
+LONGEST = 3.0
 # An interval of the load, in seconds.
 LOAD_INTERVAL = 0.5
 SERVICE_ROW = re.compile(r"▸?([a-z]\S*)\s+(\S+)\s+[✓✗…] (\S.*?)\s{2,}[▲✓?] (PANIC|STABLE|UNKNOWN)\s+(\d+|–)\s+(\d+|–)\s*([^│]*)")
@@ -198,7 +200,10 @@ class Checker:
                 self.within(name, shown, *self.in_flight(ends - LOAD_INTERVAL, at))
         elif name == "load.errors":
             failed = access.count(access.failed, ends - (span or 1) - NEAR, ends + NEAR)
-            self.say(name, shown, "equal" if (failed == 0) == (shown == 0) else "wrong", f"{failed} failed")
+            dropped, offered = values["load.dropped"]["value"] or 0.0, values["load.offered"]["value"] or math.inf
+            # What never left is counted by rampscope alone; of that only the quotient can be held.
+            is_equal = abs(shown - dropped / offered) <= 1e-9 if failed == 0 else 0 < shown
+            self.say(name, shown, "equal" if is_equal else "wrong", f"{failed} failed, {dropped:g}/s of {offered:g}/s dropped")
         elif name == "load.errors_total":
             failed, dropped = access.count(access.failed, 0, ends + NEAR), self.summary["traffic"]["dropped"]
             # What never left is counted by rampscope alone.
@@ -349,13 +354,16 @@ class Checker:
     # The window as CSV.
 
     def csv(self, path, at):
-        rows = list(csv.DictReader(open(path)))
+        rows, lags = list(csv.DictReader(open(path))), []
         width = float(rows[1]["seconds"]) - float(rows[0]["seconds"]) if 1 < len(rows) else 0.0
         record = self.record
         listed = record.pods[0][0] if record.pods else math.inf
         for row in rows:
             since = wall(row["time"])
             until = max(since, min(since + width, at))
+            # An answer counts from when its request was due, which may have left long ago.
+            lags.append((since, float(row.get("send_lag_p99_s") or 0)))
+            self.lag = max(lag for when, lag in lags if since - LONGEST <= when)
             if since < record.start + INTERVAL or since < listed + INTERVAL:
                 continue
             for name, text in row.items():
@@ -381,7 +389,12 @@ class Checker:
         elif name == "panic_begins_above":
             counts, _ = record.any_reading("kn_revision_pods_count", since - 2 * INTERVAL, until)
             targets, _ = record.any_reading("kn_revision_concurrency_target", since - 2 * INTERVAL, until)
-            self.any_of(label, shown, {(math.ceil(self.threshold * max(1, one)) - 1) * it for one in counts for it in targets})
+            lines = lambda ready: {(math.ceil(self.threshold * max(1, one)) - 1) * it for one in ready for it in targets}
+            watched = {record.counts(it)["ready"] for it in record.moments(record.pods, since - INTERVAL, until)}
+            # The gauge follows the pods; a count between two readings of the record was never read.
+            is_equal, is_between = shown in lines(counts), shown in lines(watched)
+            words = f"it was {sorted(lines(counts))}, by the pods {sorted(lines(watched))}"
+            self.say(label, shown, "equal" if is_equal else "explained" if is_between else "wrong", words)
         elif name == "activator_concurrency":
             verdicts = [record.activator(shown, since + it * (until - since) / 4 - ago) for it in range(5) for ago in (0, 0.5, 1.0)]
             self.say(label, shown, *min(verdicts))
@@ -413,7 +426,7 @@ class Checker:
             self.within(label, shown, *self.in_flight(until - width - LOAD_INTERVAL, until))
         elif access is not None and name in ("p50_s", "p99_s", "max_s"):
             q = {"p50_s": 0.5, "p99_s": 0.99, "max_s": 1.0}[name]
-            self.quantile(label, shown, q, (until - width - LOAD_INTERVAL, until), float(row["send_lag_p99_s"] or 0))
+            self.quantile(label, shown, q, (until - width - LOAD_INTERVAL, until), self.lag)
 
     # The services view.
 
