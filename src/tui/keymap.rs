@@ -210,6 +210,8 @@ impl Keymap {
                 hint("p", "pause"),
                 hint("space", "freeze"),
                 hint("← →", "cursor"),
+                hint("w", "why"),
+                hint("1-9 f i", "views"),
                 hint("h", "hold"),
                 hint("b", "burst"),
                 hint("[ ]", "halve double"),
@@ -234,21 +236,23 @@ impl Keymap {
         }
         let has_time = view == View::Overview && has_load && !is_replay;
         if view.has_time() && !has_time {
-            hints.extend([hint("space", "freeze"), hint("← →", "cursor"), hint("z Z", "zoom")]);
+            hints.push(hint("space", "freeze"));
+            // There the same keys go from tick to tick, and there is no axis.
+            if view != View::Why {
+                hints.extend([hint("← →", "cursor"), hint("z Z", "zoom")]);
+            }
         }
         if view != View::Overview {
             hints.push(hint("Esc", "back"));
         }
-        if view != View::Why {
+        if view != View::Why && !has_time {
             hints.push(hint("w", "why"));
         }
-        hints.extend([
-            hint("s", "snapshot"),
-            hint("1-9", "views"),
-            hint(":", "all"),
-            hint("?", "help"),
-            hint("q", "quit"),
-        ]);
+        hints.push(hint("s", "snapshot"));
+        if !has_time {
+            hints.push(hint("1-9 f i", "views"));
+        }
+        hints.extend([hint(":", "all"), hint("?", "help"), hint("q", "quit")]);
         hints
     }
 

@@ -317,11 +317,18 @@ impl Theme {
         Span::styled(text, self.bold(role))
     }
 
-    /// The colour of a filled area of a role over `behind`: a share of it, so that lines stay
-    /// visible over it.
+    /// The colour of a filled area of a role: a share of it, so that lines stay visible over it.
     pub fn fill(&self, role: Role, share: f64) -> Color {
+        self.fill_over(None, role, share)
+    }
+
+    /// The same over what lies there already.
+    pub fn fill_over(&self, behind: Option<Color>, role: Role, share: f64) -> Color {
         let own = self.roles.get(&role).copied().unwrap_or(Color::Reset);
         let background = self.roles.get(&Role::Background).copied().unwrap_or(Color::Reset);
+        // Colours of a table do not mix.
+        let behind = behind.filter(|colour| matches!(colour, Color::Rgb(..)));
+        let background = behind.unwrap_or(background);
         match (self.depth, own, background) {
             (Depth::Mono, _, _) => Color::Reset,
             (Depth::Ansi256 | Depth::True, Color::Rgb(..), Color::Rgb(..)) => {

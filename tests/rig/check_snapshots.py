@@ -200,10 +200,10 @@ class Checker:
                 self.within(name, shown, *self.in_flight(ends - LOAD_INTERVAL, at))
         elif name == "load.errors":
             failed = access.count(access.failed, ends - (span or 1) - NEAR, ends + NEAR)
-            dropped, offered = values["load.dropped"]["value"] or 0.0, values["load.offered"]["value"] or math.inf
+            dropped, done = values["load.dropped"]["value"] or 0.0, values["load.done"]["value"] or 0.0
             # What never left is counted by rampscope alone; of that only the quotient can be held.
-            is_equal = abs(shown - dropped / offered) <= 1e-9 if failed == 0 else 0 < shown
-            self.say(name, shown, "equal" if is_equal else "wrong", f"{failed} failed, {dropped:g}/s of {offered:g}/s dropped")
+            is_equal = abs(shown * (dropped + done) - dropped) <= 1e-6 if failed == 0 else 0 < shown
+            self.say(name, shown, "equal" if is_equal else "wrong", f"{failed} failed, {dropped:g}/s dropped, {done:g}/s answered")
         elif name == "load.errors_total":
             failed, dropped = access.count(access.failed, 0, ends + NEAR), self.summary["traffic"]["dropped"]
             # What never left is counted by rampscope alone.

@@ -339,6 +339,12 @@ fn ratio(wanted: i64, ready: u32) -> String {
     format!("{:.1}×", (ratio * 10.0 + 1e-9).floor() / 10.0)
 }
 
+/// An average that somebody divides by hand: `58.43`, so that the quotient comes out as it is told.
+fn exact(x: f64) -> String {
+    let digits = if x.abs() < 100.0 { 2 } else { 1 };
+    trimmed(format!("{x:.digits$}"))
+}
+
 /// A number with as many digits as one reads: `0.35`, `58.4`, `1330`.
 fn number(x: f64) -> String {
     let digits = match x.abs() {
@@ -346,7 +352,10 @@ fn number(x: f64) -> String {
         x if x < 1000.0 => 1,
         _ => 0,
     };
-    let text = format!("{x:.digits$}");
+    trimmed(format!("{x:.digits$}"))
+}
+
+fn trimmed(text: String) -> String {
     if text.contains('.') {
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     } else {

@@ -218,7 +218,7 @@ fn fifty_concurrent_at_a_target_of_ten_are_eight_pods_and_not_five() {
     let fifty = explained(&config, (50.0, 50.0), 8);
     assert_eq!(
         plain(&fifty.headline),
-        "50 concurrent, target 10 × 0.7 = 7: 50 / 7 = 7.14, 8 pods (not 5: the target is utilised \
+        "50 concurrent, target 10 × 0.7 = 7: 50 ÷ 7 = 7.14, 8 pods (not 5: the target is utilised \
          to 70 %)"
     );
     assert_eq!((fifty.bound_by, fifty.pods), (Some(Kind::Stable), Some(8)));
@@ -233,7 +233,7 @@ fn fifty_concurrent_at_a_target_of_ten_are_eight_pods_and_not_five() {
     let more = explained(&config, (200.0, 200.0), 10);
     assert_eq!(
         plain(&more.headline),
-        "200 concurrent, target 10 × 0.7 = 7: 200 / 7 = 28.6, 29 wanted, cut to 10 by max-scale"
+        "200 concurrent, target 10 × 0.7 = 7: 200 ÷ 7 = 28.6, 29 wanted, cut to 10 by max-scale"
     );
     assert_eq!((more.bound_by, more.pods), (Some(Kind::Bounds), Some(10)));
     assert_eq!(plain(&more.otherwise), "with max-scale 29 or more it would be 29");
@@ -283,7 +283,7 @@ fn what_holds_pods_is_the_step_that_held_them() {
     assert_eq!(held.bound_by, Some(Kind::Held));
     assert_eq!(
         plain(&held.headline),
-        "20 concurrent, target 10 × 0.7 = 7: 20 / 7 = 2.86, 3 wanted, kept at 9 since panic lets \
+        "20 concurrent, target 10 × 0.7 = 7: 20 ÷ 7 = 2.86, 3 wanted, kept at 9 since panic lets \
          no pod go"
     );
     let (question, answer) = &held.outlook[0];

@@ -30,10 +30,18 @@ impl Finding for MaxScaleBinds {
             return Verdict::Unknown;
         };
         let Some(most) = config.max_scale else { return Verdict::Fine };
-        let wanted = scaling.wanted.at(about.now(), Some(FRESH)).or_else(|| {
+        // The autoscaler's own word; else that of our model of it, whose windows smooth a queue as
+        // its do; else the load as it is.
+        let modelled = || {
+            let tick = scaling.shadow.as_deref()?.tick_at(about.now())?;
+            let is_fresh = about.now().since(tick.at()) < FRESH && tick.input.is_whole;
+            tick.decision.steps.filter(|_| is_fresh).map(|steps| f64::from(steps.desired))
+        };
+        let asked = || {
             let asked = demand::now(about.model, about.revision?)?;
             Some((asked / config.target_value).ceil())
-        });
+        };
+        let wanted = scaling.wanted.at(about.now(), Some(FRESH)).or_else(modelled).or_else(asked);
         match wanted {
             Some(wanted) if f64::from(most) < wanted => {
                 Verdict::Holds(None, vec![wanted, most.into()])

@@ -188,11 +188,13 @@ impl Totals {
         self.succeeded.saturating_add(self.failed)
     }
 
-    /// Failed and dropped over offered; `None` if nothing was offered.
+    /// Failed and dropped over all whose fate is known; `None` if there are none. Who still waits
+    /// for an answer is neither.
     #[expect(clippy::cast_precision_loss, reason = "a share")]
     pub fn error_share(&self) -> Option<f64> {
-        (0 < self.offered)
-            .then(|| self.failed.saturating_add(self.dropped) as f64 / self.offered as f64)
+        let lost = self.failed.saturating_add(self.dropped);
+        let known = lost.saturating_add(self.succeeded);
+        (0 < known).then(|| lost as f64 / known as f64)
     }
 
     /// `n` of these, a second; `None` if no time has passed.

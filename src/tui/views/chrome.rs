@@ -49,10 +49,18 @@ fn title<'a>(theme: &Theme, scene: &Scene<'a>, width: u16) -> Vec<Span<'a>> {
     let mut spans = vec![theme.strong(Role::Accent, "▲ rampscope")];
     let name = began.map(|began| began.name.clone()).unwrap_or_default();
     if !name.is_empty() {
-        spans.push(theme.strong(Role::Text, format!("  {name}")));
+        // Not bold: a run may be called as a state is.
+        spans.push(theme.span(Role::Dim, format!("  {name}")));
     }
-    if scene.ui.view() != View::Overview {
-        spans.push(theme.strong(Role::Load, format!("  {}", scene.ui.view().name())));
+    let view = scene.ui.view();
+    if view != View::Overview {
+        spans.push(theme.strong(Role::Load, format!("  {}", view.name())));
+    }
+    // In overview and pods it stands in a panel of its own.
+    let has_own = matches!(view, View::Overview | View::Pods | View::Services | View::Why);
+    if !has_own && scene.moment.revision.is_some() {
+        spans.push(Span::raw("  "));
+        spans.extend(panels::state(theme, scene).into_iter().take(1));
     }
     // A list of all services is about none of them.
     let Some(revision) = &scene.moment.revision else { return spans };
@@ -196,9 +204,13 @@ fn status<'a>(theme: &Theme, scene: &Scene<'_>, width: u16) -> Vec<Span<'a>> {
         spans.push(theme.span(Role::Dim, format!("not recorded {elapsed}")));
     }
     match (ui.behind(), ui.cursor()) {
-        (Some(behind), _) => {
+        (Some(behind), cursor) => {
             spans.push(theme.strong(Role::Load, "   FROZEN"));
             spans.push(theme.span(Role::Text, format!(" {} behind", text::span(behind))));
+            if let Some(cursor) = cursor {
+                let clock = text::clock(scene.model.run.anchor(), cursor);
+                spans.push(theme.strong(Role::Load, format!(" · AT {clock}")));
+            }
         }
         (None, Some(_)) => spans.push(theme.strong(Role::Load, "   CURSOR")),
         (None, None) if ui.session().is_replay => {

@@ -342,7 +342,7 @@ pub fn pods(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     );
 }
 
-/// `▴ 3 more`, `▾ 2 less`, `= enough`.
+/// `▴ 3 more`, `▾ 2 less`, `▲ 3 cut` by a bound, `= enough`.
 fn direction<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
     let pods = &scene.moment.pods;
     let Some((ready, desired)) = pods.ready.zip(pods.desired) else { return Vec::new() };
@@ -350,9 +350,22 @@ fn direction<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
         vec![theme.strong(Role::Desired, format!("▴ {} more", text::count(desired - ready)))]
     } else if desired < ready {
         vec![theme.span(Role::Dim, format!("▾ {} less", text::count(ready - desired)))]
+    } else if let Some(cut) = cut(scene, desired) {
+        vec![theme.strong(Role::Warn, format!("▲ {} cut", text::count(cut)))]
     } else {
         vec![theme.span(Role::Dim, "= enough")]
     }
+}
+
+/// How many pods more are wanted than the upper bound allows.
+fn cut(scene: &Scene<'_>, desired: f64) -> Option<f64> {
+    let moment = &scene.moment;
+    let wanted = match &moment.hpa {
+        Some(hpa) => hpa.wanted.map(f64::from),
+        None => moment.scaler.wanted,
+    };
+    let is_bound = moment.pods.max_scale.is_some_and(|max| f64::from(max) <= desired);
+    wanted.filter(|wanted| is_bound && desired < *wanted).map(|wanted| wanted - desired)
 }
 
 fn at_least(theme: &Theme) -> &'static str {
@@ -528,9 +541,9 @@ pub fn lines(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     rights.push(brief_outlook(theme, scene));
     both(canvas, area, 0, state(theme, scene), rights);
     let number = |value: Option<f64>| (text::or_unknown(value, text::number), 5);
-    spans.extend(field(theme, " panic ", number(scaler.panic_average), "", Role::Panic));
-    spans.extend(field(theme, " stable ", number(scaler.stable_average), "", Role::Load));
-    spans.extend(field(theme, " ÷ ", number(scaler.target), "", Role::Text));
+    spans.extend(field(theme, "", number(scaler.panic_average), " panic ", Role::Panic));
+    spans.extend(field(theme, "", number(scaler.stable_average), " stable ", Role::Load));
+    spans.extend(field(theme, "÷ ", number(scaler.target), " a pod", Role::Text));
     canvas.line(area, 1, spans);
     if moment::has_load(scene.model) {
         load_line(canvas, area, 2, scene);

@@ -109,7 +109,7 @@ fn before<'a>(
             theme.strong(Role::Desired, text::right(&pods, 4)),
             theme.strong(Role::Panic, word),
         ];
-        spans.extend(why::pieces(theme, explained.headline));
+        spans.extend(why::pieces(theme, explained.brief));
         canvas.line(area, row, spans);
     }
 }
@@ -156,9 +156,14 @@ fn title<'a>(
         Some(pods) => format!("{pods} pods"),
         None => text::UNKNOWN.to_owned(),
     };
+    // What is explained is our model's decision; where the autoscaler's is another, it comes first.
+    let real = tick.reported.and_then(|it| it.desired).filter(|real| Some(*real) != explained.pods);
+    let other =
+        real.map(|real| format!(" by our model, {real} by the autoscaler")).unwrap_or_default();
     let mut spans = vec![
         theme.strong(Role::Accent, "WHY "),
         theme.strong(Role::Desired, pods),
+        theme.strong(Role::Warn, other),
         theme.span(Role::Dim, " · tick of "),
         theme.span(Role::Text, clock),
     ];
@@ -289,6 +294,11 @@ fn lines<'a>(theme: &Theme, tick: &Tick) -> Vec<Span<'a>> {
         spans.push(theme.strong(role, pods(value)));
     }
     let gaps = tick.gaps;
+    let real = reported.and_then(|it| it.desired);
+    if gaps.model.is_none() && real.is_some_and(|real| tick.decision.desired() != Some(real)) {
+        spans.push(theme.span(Role::Dim, "; "));
+        spans.push(theme.span(Role::Warn, "our averages are not those of the autoscaler"));
+    }
     for cause in [gaps.model, gaps.asked, gaps.ready].into_iter().flatten() {
         spans.push(theme.span(Role::Dim, "; "));
         spans.push(theme.span(Role::Warn, cause_words(cause)));

@@ -174,13 +174,13 @@ fn short(value: Value) -> String {
 
 fn totals(canvas: &mut Canvas<'_>, area: Rect, played: &Played) {
     let theme = canvas.theme;
-    // Where narrow, without what the model makes of the configuration as it was.
+    // Where narrow, two columns of the same model: what was recorded is not to be held against it.
     let has_modelled = TOTALS <= area.width;
     let (modelled, last) = if has_modelled { (10, 9) } else { (0, 8) };
     let name = usize::from(area.width).saturating_sub(9 + modelled + last);
     let mut heading = vec![
         theme.span(Role::Dim, text::left("", name)),
-        theme.span(Role::Dim, text::right("AS IT WAS", 9)),
+        theme.span(Role::Dim, text::right(if has_modelled { "AS IT WAS" } else { "MODELLED" }, 9)),
     ];
     if has_modelled {
         heading.push(theme.span(Role::Dim, text::right("MODELLED", modelled)));
@@ -204,7 +204,10 @@ fn totals(canvas: &mut Canvas<'_>, area: Rect, played: &Played) {
         let would = text::right(&would.map_or_else(unknown, value), last);
         let mut line = vec![
             theme.span(Role::Text, text::left(label, name)),
-            theme.span(Role::Text, text::right(&value(was), 9)),
+            theme.span(
+                Role::Text,
+                text::right(&value(if has_modelled { was } else { &played.modelled }), 9),
+            ),
         ];
         if has_modelled {
             line.push(theme.span(Role::Dim, text::right(&value(&played.modelled), modelled)));

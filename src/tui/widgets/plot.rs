@@ -296,14 +296,11 @@ impl<'a> Plot<'a> {
         if cell.dots != 0
             && let Some(ink) = cell.ink
         {
-            // An area that fills most of the cell is the ground of the line.
+            // An area is the ground of the line, as much of it as it fills of the cell.
             let behind = match (cell.fill, cell.heat) {
-                (Some((4.., fill)), _) if theme.has_grounds() => {
-                    Some(theme.fill(fill.role, fill.share))
-                }
-                // A thin one shines through.
-                (Some((_, fill)), _) if theme.has_grounds() && cell.ground.is_none() => {
-                    Some(theme.fill(fill.role, fill.share * 0.35))
+                (Some((eighths, fill)), _) if theme.has_grounds() => {
+                    let share = fill.share * f64::from(eighths) / 8.0;
+                    Some(theme.fill_over(cell.ground, fill.role, share))
                 }
                 (None, Some((upper, lower))) if theme.has_grounds() && 0 < upper.max(lower) => {
                     Some(theme.heat(usize::from(upper.max(lower) - 1)))
@@ -363,6 +360,7 @@ impl<'a> Plot<'a> {
             (Charset::Ascii, false) if 0 < eighths => "_",
             (Charset::Ascii, _) => " ",
             (_, false) if 4 <= eighths && !theme.has_grounds() => "▒",
+            (_, false) if 1 <= eighths && !theme.has_grounds() => "░",
             (_, true) if 3 <= eighths && !theme.has_grounds() => "░",
             (_, true) if 3 <= eighths => "▒",
             (_, true) if 1 <= eighths => "▁",

@@ -3,6 +3,7 @@
 use crate::kpa::config::Burst;
 use crate::kpa::decide::Turn;
 use crate::kpa::explain::Sentence;
+use crate::kpa::explain::exact;
 use crate::kpa::explain::number;
 use crate::kpa::explain::ratio;
 use crate::kpa::reconcile::Gate;
@@ -16,9 +17,9 @@ impl Known<'_> {
     /// `stable 33.7 over 60 s, panic 58.4 over 6 s, 9 ready`
     pub(super) fn observed(&self) -> Sentence {
         let mut text = Sentence::default();
-        text.number(&format!("{} {}", number(self.steps.observed.stable), self.unit()));
+        text.number(&format!("{} {}", exact(self.steps.observed.stable), self.unit()));
         text.words(&format!(" over {} s, ", self.config.stable_window.as_secs()));
-        text.number(&number(self.steps.observed.panic));
+        text.number(&exact(self.steps.observed.panic));
         text.words(&format!(" over {} s", self.config.panic_window.as_secs()));
         if self.config.aggregation == Aggregation::WeightedExponential {
             text.words(", newer seconds weigh more");
@@ -40,7 +41,7 @@ impl Known<'_> {
     /// `58.4 ÷ 7 = 8.34 → 9`
     pub(super) fn division(&self, average: f64, wanted: i64) -> Sentence {
         let mut text = Sentence::default();
-        text.number(&number(average));
+        text.number(&exact(average));
         text.words(&format!(" ÷ {} = ", number(self.steps.target)));
         text.words(&format!("{}, rounded up: ", number(average / self.steps.target)));
         text.number(&wanted.max(0).to_string());

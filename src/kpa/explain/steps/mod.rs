@@ -92,6 +92,8 @@ pub enum Kind {
 pub struct Explanation {
     /// In one sentence: what came of it.
     pub headline: Vec<Piece>,
+    /// The quotient alone and what bound it, as one of many lines.
+    pub brief: Vec<Piece>,
     /// The steps.
     pub steps: Vec<Step>,
     /// What would have to change for another outcome.
@@ -217,6 +219,7 @@ pub fn steps(subject: &Subject<'_>) -> Explanation {
     let Some(known) = Known::of(subject) else { return without_data(subject) };
     Explanation {
         headline: known.headline(),
+        brief: known.brief(),
         steps: known.steps(),
         otherwise: known.otherwise(),
         outlook: known.outlook(),
@@ -240,6 +243,7 @@ fn without_data(subject: &Subject<'_>) -> Explanation {
         waits.words("a scrape of a ready pod, which is tried each second");
     }
     Explanation {
+        brief: headline.0.clone(),
         headline: headline.0,
         steps: Vec::new(),
         otherwise: Vec::new(),

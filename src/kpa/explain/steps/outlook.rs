@@ -3,6 +3,7 @@
 use crate::kpa::decide::panic_line;
 use crate::kpa::explain::Piece;
 use crate::kpa::explain::Sentence;
+use crate::kpa::explain::exact;
 use crate::kpa::explain::number;
 use crate::kpa::reconcile::Gate;
 use crate::units::At;
@@ -26,7 +27,7 @@ impl Known<'_> {
             text.words(": ");
             text.number("0 wanted");
         } else {
-            text.number(&format!("{} {}", number(average), self.unit()));
+            text.number(&format!("{} {}", exact(average), self.unit()));
             text.words(&format!(
                 ", target {} × {} = ",
                 number(self.config.total_value),
@@ -34,8 +35,8 @@ impl Known<'_> {
             ));
             text.number(&number(self.steps.target));
             text.words(&format!(
-                ": {} / {} = {}, ",
-                number(average),
+                ": {} ÷ {} = {}, ",
+                exact(average),
                 number(self.steps.target),
                 number(average / self.steps.target)
             ));
@@ -51,6 +52,16 @@ impl Known<'_> {
                 number(self.config.target_utilization * 100.0)
             ));
         }
+        self.limit(&mut text);
+        text.0
+    }
+
+    /// `58.43 ÷ 7 = 8.35, cut to 4 by max-scale`
+    pub(super) fn brief(&self) -> Vec<Piece> {
+        let mut text = Sentence::default();
+        let (average, target) = (self.governs.1, self.steps.target);
+        let quotient = number(average / target);
+        text.number(&format!("{average:>7.2} ÷ {} = {quotient}", number(target)));
         self.limit(&mut text);
         text.0
     }

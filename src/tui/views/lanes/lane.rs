@@ -11,6 +11,7 @@ use crate::model::traffic::Timing;
 use crate::series::Cells;
 use crate::series::Column;
 use crate::series::HeatColumn;
+use crate::series::LatencyHistogram;
 use crate::series::Series;
 use crate::tui::moment::LOAD_HOLD;
 use crate::tui::text;
@@ -228,14 +229,25 @@ impl Drawing<'_> {
             Timing::ResponseTime => self.heat(canvas, (p50, p99), Heat::felt),
             _ => self.heat(canvas, (p50, p99), |heat| heat.column(timing)),
         };
-        let at = |series: &Series| {
-            let value = series.at(self.scene.moment.at, Some(LOAD_HOLD));
+        // At present of the same second as the table above it; of the past, of an interval.
+        let second = if self.scene.moment.is_present {
+            self.scene.model.traffic.window(Duration::from_secs(1))
+        } else {
+            None
+        };
+        let second = second.as_ref().and_then(|it| it.latencies.get(timing));
+        let second = second.filter(|it| !it.is_empty());
+        let at = |series: &Series, of: &dyn Fn(&LatencyHistogram) -> Duration| {
+            let value = match second {
+                Some(second) => Some(of(second).as_secs_f64()),
+                None => series.at(self.scene.moment.at, Some(LOAD_HOLD)),
+            };
             text::or_unknown(value, text::latency)
         };
         let legends = vec![
-            (P99, false, "p99", at(p99)),
-            (P50, false, "p50", at(p50)),
-            (MAX, false, "max", at(max)),
+            (P99, false, "p99", at(p99, &|it| it.quantile(0.99))),
+            (P50, false, "p50", at(p50, &|it| it.quantile(0.5))),
+            (MAX, false, "max", at(max, &LatencyHistogram::max)),
         ];
         ("ms", scale, legends)
     }
@@ -312,8 +324,8 @@ impl Drawing<'_> {
         let at = self.scene.moment.at;
         let value = |series: &Series| text::or_unknown(series.at(at, hold), text::number);
         let legends = vec![
-            (IN_FLIGHT, true, "flight", value(&traffic.in_flight)),
-            (LITTLE, false, "law", value(&traffic.little)),
+            (IN_FLIGHT, true, "now", value(&traffic.in_flight)),
+            (LITTLE, false, "rate×lat", value(&traffic.little)),
         ];
         ("flight", scale, legends)
     }
