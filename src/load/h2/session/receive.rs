@@ -199,12 +199,14 @@ impl<J: Copy> Session<J> {
         now: u64,
         on: &mut impl FnMut(Event<J>),
     ) -> Result<(), Fault> {
+        let is_last = head.has(frame::END_HEADERS);
         // Frames without a byte would otherwise come for ever.
-        if BLOCK_MAX < self.block.len() + payload.len() || payload.is_empty() {
+        let is_endless = payload.is_empty() && !is_last;
+        if BLOCK_MAX < self.block.len() + payload.len() || is_endless {
             return Err(Fault::HeadTooLarge);
         }
         self.block.extend_from_slice(payload);
-        if let Some((stream, ends)) = self.continued.filter(|_| head.has(frame::END_HEADERS)) {
+        if let Some((stream, ends)) = self.continued.filter(|_| is_last) {
             self.continued = None;
             let fields = self.decoder.decode(&self.block)?;
             self.take_fields(stream, fields, (ends, now), on);

@@ -308,6 +308,14 @@ fn a_server_that_breaks_the_rules_is_left() {
     let more = frame(Kind::Continuation, 0, 1, &[0; PAYLOAD_MAX]);
     let endless = (0..9).find_map(|_| fed(&mut session, &more).1.err());
     assert_eq!(endless, Some(Fault::HeadTooLarge), "a head without end");
+    for (flags, result) in [(0, Err(Fault::HeadTooLarge)), (frame::END_HEADERS, Ok(()))] {
+        let mut session = ready(1, b"", &[]);
+        session.start(0, 1).unwrap();
+        let head = frame(Kind::Headers, frame::END_STREAM, 1, &[0x88]);
+        let empty = frame(Kind::Continuation, flags, 1, &[]);
+        let (events, told) = fed(&mut session, &[head, empty].concat());
+        assert_eq!((events.len(), told), (usize::from(result.is_ok()), result), "no byte of it");
+    }
 }
 
 #[test]
