@@ -298,6 +298,18 @@ fn a_connection_that_the_server_gives_up_costs_no_request() {
 }
 
 #[test]
+fn nobody_thinks_after_the_last_request() {
+    let server = Server::start(answers);
+    let load = "{arrivals: closed, think: 10s, stages: [{name: a, for: 1h, at: 5 users}]}";
+    let mut plan = plan(&server.url(), "", load);
+    plan.load.max_requests = Some(5);
+    let heard = run(plan);
+    assert_eq!(heard.sum(|it| it.succeeded), 5);
+    let last = heard.intervals.last().unwrap();
+    assert!((last.began + last.lasted).as_secs_f64() < 5.0);
+}
+
+#[test]
 fn users_wait_for_their_answers() {
     let server = Server::start(|stream, number| {
         std::thread::sleep(Duration::from_millis(20));
