@@ -310,6 +310,45 @@ fn nobody_thinks_after_the_last_request() {
 }
 
 #[test]
+fn an_engine_that_is_dropped_ends_also_where_its_target_has_a_name() {
+    let server = Server::start(answers);
+    let url = format!("http://localhost:{}", server.address.port());
+    let plan = plan(&url, "", "{stages: [{name: a, for: 1h, at: 50/s}]}");
+    let found = Found { url, host: None, via: String::new() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let clock = Clock::start();
+        let (sender, _bus) = bus(1000, clock);
+        let engine = Engine::start(EngineSpec::new(plan, &found, clock).unwrap(), sender).unwrap();
+        while server.n_requests() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let mut life = engine.life.clone();
+        drop(engine);
+        let ended = life.wait_for(|life| *life == Life::Ended);
+        assert!(tokio::time::timeout(Duration::from_secs(5), ended).await.is_ok());
+    });
+}
+
+#[test]
+fn threads_share_what_is_allowed_and_add_nothing() {
+    for (target, n) in [
+        (", threads: 8, connections: 4", 4),
+        (", threads: 8, max_in_flight: 2", 2),
+        (", connections: 1", 1),
+        (", threads: 3", 3),
+    ] {
+        let plan = plan("http://a", target, "{stages: [{name: a, for: 1s, at: 100000/s}]}");
+        let found = Found { url: "http://a".to_owned(), host: None, via: String::new() };
+        assert_eq!(
+            EngineSpec::new(plan, &found, Clock::start()).unwrap().n_shards(),
+            n,
+            "{target}"
+        );
+    }
+}
+
+#[test]
 fn users_wait_for_their_answers() {
     let server = Server::start(|stream, number| {
         std::thread::sleep(Duration::from_millis(20));
