@@ -83,7 +83,7 @@ impl QuickCall {
     /// The call. A message that begins with a brace is JSON, another one hexadecimal digits.
     fn call(&self, message: Option<Body>) -> Result<Call, (&'static str, String)> {
         let read = |file: &String| {
-            super::read_bytes(Path::new(file)).map_err(|error| {
+            super::read_bytes(Path::new(file), super::DESCRIPTORS_KIB_MAX).map_err(|error| {
                 ("--descriptors", format!("{:?} cannot be read: {error}", units::clean(file, 80)))
             })
         };
