@@ -349,6 +349,21 @@ fn threads_share_what_is_allowed_and_add_nothing() {
 }
 
 #[test]
+fn an_address_of_several_that_does_not_answer_costs_no_request() {
+    let server = Server::start(answers);
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let request = "{path: /x, timeout: 500ms, keep_alive: false}";
+    let load = "{stages: [{name: a, for: 400ms, at: 100/s}]}";
+    let addresses = vec![closed, server.address];
+    let heard = run_with(matrix_plan(&server.url(), request, load), async |engine: &Engine| {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let resolved = resolver::Resolved { target_idx: 0, addresses: Ok(addresses), took: None };
+        engine.wishes.send(Wish::Resolved(resolved)).unwrap();
+    });
+    assert_eq!((heard.errors(), heard.sum(|it| it.succeeded)), (Vec::<String>::new(), 40));
+}
+
+#[test]
 fn users_wait_for_their_answers() {
     let server = Server::start(|stream, number| {
         std::thread::sleep(Duration::from_millis(20));

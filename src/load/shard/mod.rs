@@ -447,15 +447,21 @@ impl Shard {
                 }
                 return;
             }
-            if let Err(failure) = self.open(target_idx) {
-                self.connect_failed(target_idx, failure);
-            }
+            self.open(target_idx);
         }
     }
 
-    fn open(&mut self, target_idx: usize) -> Result<(), Failure> {
+    /// Begins to connect to the next address.
+    fn open(&mut self, target_idx: usize) {
+        let address = self.pools[target_idx].next_address();
+        if let Err(failure) = self.connect(target_idx, address) {
+            self.connect_failed(target_idx, address, failure);
+        }
+    }
+
+    fn connect(&mut self, target_idx: usize, address: Option<SocketAddr>) -> Result<(), Failure> {
         let opened = self.now();
-        let address = self.pools[target_idx].next_address().ok_or(Failure::Dns)?;
+        let address = address.ok_or(Failure::Dns)?;
         let tls = self.spec.requests.targets[target_idx].tls.as_ref();
         let mut wire = Wire::connect(address, tls).map_err(|error| Failure::of_io(&error))?;
         let connection_idx = self.free.pop().unwrap_or_else(|| {
@@ -489,11 +495,14 @@ impl Shard {
         Ok(())
     }
 
-    fn connect_failed(&mut self, target_idx: usize, failure: Failure) {
-        self.tally.refused_here(failure);
+    /// An attempt to connect failed. Where there is another address, `open_more` tries that.
+    fn connect_failed(&mut self, target_idx: usize, address: Option<SocketAddr>, failure: Failure) {
         let now = self.now();
         let pool = &mut self.pools[target_idx];
-        pool.failed(failure, now);
+        if pool.refused(address, failure, now) {
+            return;
+        }
+        self.tally.refused_here(failure);
         // Who waits for a connection that is there is served by it later.
         if pool.n_open == 0 {
             self.fail_waiting(target_idx, failure);
@@ -621,9 +630,10 @@ impl Shard {
 
     fn refuse(&mut self, connection_idx: usize, error: &io::Error) {
         let Some(Some(connection)) = self.connections.get(connection_idx) else { return };
-        let target_idx = connection.target_idx;
+        let (target_idx, address) = (connection.target_idx, connection.address);
         self.close(connection_idx, None);
-        self.connect_failed(target_idx, Failure::of_io(error));
+        self.connect_failed(target_idx, Some(address), Failure::of_io(error));
+        self.open_more(target_idx);
     }
 
     fn shake_hands(&mut self, connection_idx: usize) {
@@ -818,8 +828,8 @@ impl Shard {
             Phase::Busy => {}
         }
         if let Some(session) = connection.session {
+            // Whoever closed it serves those who wait, once it is noted why.
             self.close_session(*session, failure.unwrap_or(Failure::ClosedEarly));
-            self.open_more(connection.target_idx);
         } else if let Some(job) = connection.job {
             self.n_busy -= 1;
             let failure = failure.unwrap_or(Failure::ClosedEarly);
@@ -848,9 +858,9 @@ impl Shard {
                 (Phase::Connecting | Phase::Handshaking | Phase::Greeting, _)
                     if timeout <= now.saturating_sub(connection.times.opened) =>
                 {
-                    let target_idx = connection.target_idx;
+                    let (target_idx, address) = (connection.target_idx, connection.address);
                     self.close(connection_idx, None);
-                    self.connect_failed(target_idx, Failure::ConnectTimeout);
+                    self.connect_failed(target_idx, Some(address), Failure::ConnectTimeout);
                 }
                 _ => {}
             }

@@ -30,9 +30,7 @@ impl Shard {
         let now = self.now();
         if 0 < load && self.pools[target_idx].may_grow(now) {
             // It is for those who come next.
-            if let Err(failure) = self.open(target_idx) {
-                self.connect_failed(target_idx, failure);
-            }
+            self.open(target_idx);
         }
     }
 
@@ -68,13 +66,14 @@ impl Shard {
     /// The connection stands, and its first bytes go out.
     pub(super) fn greet(&mut self, connection_idx: usize) {
         let Some(Some(connection)) = self.connections.get_mut(connection_idx) else { return };
-        let target_idx = connection.target_idx;
+        let (target_idx, address) = (connection.target_idx, connection.address);
         if connection.wire.speaks_http2() {
             connection.phase = Phase::Greeting;
             self.stirred.push(connection_idx);
         } else {
             self.close(connection_idx, None);
-            self.connect_failed(target_idx, Failure::NoHttp2);
+            self.connect_failed(target_idx, Some(address), Failure::NoHttp2);
+            self.open_more(target_idx);
         }
     }
 
@@ -242,7 +241,7 @@ impl Shard {
     fn session_broke(&mut self, connection_idx: usize, failure: Failure) {
         let Some(Some(connection)) = self.connections.get(connection_idx) else { return };
         let Some(session) = &connection.session else { return };
-        let target_idx = connection.target_idx;
+        let (target_idx, address) = (connection.target_idx, connection.address);
         // A server that says why it goes is believed.
         let failure = match session.going() {
             Some(code) if code != ErrorCode::NO_ERROR || session.n_open() == 0 => {
@@ -253,7 +252,7 @@ impl Shard {
         let (is_greeting, is_new) = (connection.phase == Phase::Greeting, connection.n_served == 0);
         self.close(connection_idx, Some(failure));
         if is_greeting {
-            self.connect_failed(target_idx, failure);
+            self.connect_failed(target_idx, Some(address), failure);
         } else if is_new {
             let now = self.now();
             self.pools[target_idx].broke(failure, now);

@@ -279,8 +279,11 @@ fn a_timeout_gives_up_the_stream_and_not_the_connection() {
 fn a_server_without_http2_is_named_so() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
+    let n_attempts: Arc<AtomicU64> = Arc::default();
+    let counted = Arc::clone(&n_attempts);
     std::thread::spawn(move || {
         for stream in listener.incoming() {
+            counted.fetch_add(1, Ordering::Relaxed);
             let mut stream = stream.unwrap();
             let _ = stream.read(&mut [0; 100]);
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
@@ -289,6 +292,9 @@ fn a_server_without_http2_is_named_so() {
     let heard = run(plan(&url, "http2: true", "path: /x", FOREVER));
     assert_eq!(heard.errors(), ["server does not speak HTTP/2"]);
     assert_eq!((heard.sum(|it| it.sent), heard.sum(|it| it.failed)), (0, 30));
+    // One before each rest, of 10, 20, 40, 80 and 160 ms, and one after them.
+    let n_attempts = n_attempts.load(Ordering::Relaxed);
+    assert!(n_attempts <= 7, "{n_attempts}");
 }
 
 #[test]
