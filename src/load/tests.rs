@@ -364,6 +364,20 @@ fn an_address_of_several_that_does_not_answer_costs_no_request() {
 }
 
 #[test]
+fn an_end_that_comes_with_an_answer_costs_no_request() {
+    let server = Server::start(|stream, number| {
+        // Held back, so that the answer and the end are one packet.
+        rustix::net::sockopt::set_tcp_cork(&*stream, true).unwrap();
+        answers(stream, number);
+        false
+    });
+    let request = "{method: POST, path: /x, timeout: 500ms}";
+    let load = "{stages: [{name: a, for: 300ms, at: 50/s}]}";
+    let heard = run(matrix_plan(&server.url(), request, load));
+    assert_eq!((heard.errors(), heard.sum(|it| it.succeeded)), (Vec::<String>::new(), 15));
+}
+
+#[test]
 fn users_wait_for_their_answers() {
     let server = Server::start(|stream, number| {
         std::thread::sleep(Duration::from_millis(20));

@@ -3,6 +3,8 @@
 //! Everything it needs is its own, so that no request waits for a lock. It sleeps in one place,
 //! the poll, and wakes for a socket, for the timer or for the coordinator.
 
+#[cfg(test)]
+mod stale;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -578,7 +580,7 @@ impl Shard {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    self.close(connection_idx, Some(Failure::of_io(&error)));
+                    self.broke(connection_idx, Failure::of_io(&error));
                     return self.now();
                 }
             }
@@ -709,7 +711,8 @@ impl Shard {
             match connection.parser.feed(&self.buffer[..n]) {
                 Ok(Progress::Partial) => {}
                 Ok(Progress::Done { status, keeps }) => {
-                    self.answered(connection_idx, status, keeps);
+                    // An end that came with the answer is not told again.
+                    self.answered(connection_idx, status, keeps && !is_ending);
                     return;
                 }
                 Err(garbage) => {
@@ -736,20 +739,22 @@ impl Shard {
     }
 
     /// A request that met a connection just being closed is written again: the server has never
-    /// seen it. The next one may be as stale, but each is closed and a fresh one is believed.
+    /// seen it. Those that idle may be as stale, so that it waits for a fresh one.
     fn broke(&mut self, connection_idx: usize, failure: Failure) {
         let Some(Some(connection)) = self.connections.get_mut(connection_idx) else { return };
         let was_stale = 0 < connection.n_served && connection.parser.is_untouched();
-        let again = connection
-            .job
-            .filter(|_| was_stale && matches!(self.spec.method.as_str(), "GET" | "HEAD"));
+        let was_written = 0 < connection.n_written;
+        let may_repeat = !was_written || is_repeatable(&self.spec.method);
+        let again = connection.job.filter(|_| was_stale && may_repeat);
         if let Some(mut job) = again {
             connection.job = None;
+            let target_idx = connection.target_idx;
             self.n_busy -= 1;
             self.close(connection_idx, None);
-            job.n_retries += 1;
-            let now = self.now();
-            self.dispatch(job, now);
+            // What was written was counted as sent.
+            job.n_retries = job.n_retries.saturating_add(u8::from(was_written));
+            self.wait_first(job, target_idx);
+            self.open_more(target_idx);
         } else {
             self.close(connection_idx, Some(failure));
         }
@@ -899,6 +904,11 @@ impl Shard {
         }
         self.armed = wake;
     }
+}
+
+/// Whether a request does no more when it comes twice.
+fn is_repeatable(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD")
 }
 
 fn h2_session(sessions: &Sessions) -> Box<h2::Session<Job>> {
