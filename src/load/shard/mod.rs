@@ -120,8 +120,10 @@ struct Connection {
     phase: Phase,
     /// Of HTTP/2; what follows is of HTTP/1.
     session: Option<Box<h2::Session<Job>>>,
-    /// Whether the server has said that it goes away.
+    /// Whether it takes no new request: the server has said that it goes away, or says nothing.
     is_leaving: bool,
+    /// When something was read from it last.
+    heard: u64,
     parser: Parser,
     job: Option<Job>,
     n_written: usize,
@@ -320,7 +322,8 @@ impl Shard {
         for (connection, connection_idx) in self.connections.iter_mut().zip(0..) {
             let Some(connection) = connection else { continue };
             if connection.target_idx == target_idx {
-                connection.is_stray = !addresses.contains(&connection.address);
+                connection.is_stray =
+                    connection.is_leaving || !addresses.contains(&connection.address);
                 let has_none = match &connection.session {
                     Some(session) => connection.phase == Phase::Streams && session.n_open() == 0,
                     None => connection.phase == Phase::Idle,
@@ -484,6 +487,7 @@ impl Shard {
             target_idx,
             address,
             is_stray: false,
+            heard: opened,
             phase: Phase::Connecting,
             parser: Parser::new(&self.spec.method),
             job: None,

@@ -140,6 +140,7 @@ impl Shard {
             let is_drained =
                 !is_ending && n < self.buffer.len() && connection.wire.short_read_drains();
             let now = nanos_since(self.spec.origin);
+            connection.heard = now;
             let mut events = std::mem::take(&mut self.events);
             let fed = session.feed(&self.buffer[..n], now, &mut |event| events.push(event));
             for event in events.drain(..) {
@@ -278,10 +279,12 @@ impl Shard {
         self.ended = ended;
     }
 
-    /// Gives up what took too long; the connection goes on.
+    /// Gives up what took too long. The connection goes on, unless nothing came on it meanwhile.
     pub(super) fn expire_streams(&mut self, connection_idx: usize, now: u64) {
         let timeout = u64::try_from(self.spec.timeout.as_nanos()).unwrap_or(u64::MAX);
         let Some(Some(connection)) = self.connections.get_mut(connection_idx) else { return };
+        let is_mute =
+            timeout <= now.saturating_sub(connection.heard) && connection.wire.is_silent();
         let Some(session) = connection.session.as_mut() else { return };
         if session.n_open() == 0 {
             return;
@@ -298,8 +301,21 @@ impl Shard {
         }
         self.ended = ended;
         if has_ended {
+            if is_mute {
+                self.leave(connection_idx);
+            }
             self.stirred.push(connection_idx);
             self.after_reading(connection_idx);
+        }
+    }
+
+    /// Whoever comes next has another connection; the kernel may believe in this one for long.
+    fn leave(&mut self, connection_idx: usize) {
+        let Some(Some(connection)) = self.connections.get_mut(connection_idx) else { return };
+        connection.is_stray = true;
+        if !connection.is_leaving {
+            connection.is_leaving = true;
+            self.pools[connection.target_idx].n_leaving += 1;
         }
     }
 

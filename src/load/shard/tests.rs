@@ -6,8 +6,10 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
+use std::thread::ThreadId;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -273,6 +275,25 @@ fn a_timeout_gives_up_the_stream_and_not_the_connection() {
     assert_eq!(heard.errors(), ["timeout"]);
     assert_eq!((heard.sum(|it| it.succeeded), heard.sum(|it| it.failed)), (15, 15));
     assert_eq!(server.n_connections(), 1);
+}
+
+/// Whether it runs on the thread of the first connection.
+fn is_first(first: &OnceLock<ThreadId>) -> bool {
+    let own = std::thread::current().id();
+    *first.get_or_init(|| own) == own
+}
+
+#[test]
+fn a_connection_on_which_nothing_comes_any_more_is_left() {
+    let first = OnceLock::new();
+    let server = Server::start(move |n, stream| match is_first(&first) && 4 < n {
+        true => Some(Vec::new()),
+        false => ok(n, stream),
+    });
+    let request = "path: /x, timeout: 60ms";
+    let heard = run(plan(&server.url(), "connections: 1, streams: 10", request, FOREVER));
+    assert_eq!((heard.errors(), server.n_connections()), (vec!["timeout".to_owned()], 2));
+    assert!(10 < heard.sum(|it| it.succeeded), "{}", heard.sum(|it| it.succeeded));
 }
 
 #[test]
