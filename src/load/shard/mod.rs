@@ -838,7 +838,8 @@ impl Shard {
         }
         if let Some(session) = connection.session {
             // Whoever closed it serves those who wait, once it is noted why.
-            self.close_session(*session, failure.unwrap_or(Failure::ClosedEarly));
+            let failure = failure.unwrap_or(Failure::ClosedEarly);
+            self.close_session(*session, connection.n_served, failure);
         } else if let Some(job) = connection.job {
             self.n_busy -= 1;
             let failure = failure.unwrap_or(Failure::ClosedEarly);

@@ -7,6 +7,7 @@ use std::io;
 
 use super::Phase;
 use super::Shard;
+use super::is_repeatable;
 use super::nanos_since;
 use crate::load::failure::Failure;
 use crate::load::h2;
@@ -206,19 +207,30 @@ impl Shard {
             }
             h2::Event::Reset { job, code } => {
                 connection.n_served += 1;
-                self.failed_stream(job, Failure::StreamReset(code));
+                let is_unprocessed = code == ErrorCode::REFUSED_STREAM;
+                if !(is_unprocessed && self.again(job)) {
+                    self.failed_stream(job, Failure::StreamReset(code));
+                }
             }
             h2::Event::Malformed { job } => self.failed_stream(job, Failure::Http2Rules),
-            h2::Event::Unprocessed { mut job, code } => {
-                if job.n_retries < RETRIES_MAX {
-                    job.n_retries += 1;
-                    self.n_busy -= 1;
-                    self.wait(job);
-                } else {
+            h2::Event::Unprocessed { job, code } => {
+                if !self.again(job) {
                     self.failed_stream(job, Failure::GoAway(code));
                 }
             }
         }
+    }
+
+    /// Lets a request that the server has not looked at wait for its next stream; `false` if it was
+    /// sent away too often.
+    fn again(&mut self, mut job: Job) -> bool {
+        let may_wait = job.n_retries < RETRIES_MAX;
+        if may_wait {
+            job.n_retries += 1;
+            self.n_busy -= 1;
+            self.wait_first(job, self.target_of(job.due));
+        }
+        may_wait
     }
 
     fn answered_stream(&mut self, job: Job, answer: &h2::Answer, now: u64) {
@@ -262,18 +274,28 @@ impl Shard {
     }
 
     /// What a closed connection had under way.
-    pub(super) fn close_session(&mut self, mut session: h2::Session<Job>, failure: Failure) {
+    pub(super) fn close_session(
+        &mut self,
+        mut session: h2::Session<Job>,
+        n_served: u64,
+        failure: Failure,
+    ) {
+        // A connection that has served may just have been closed: see `broke`.
+        let was_stale = 0 < n_served
+            && matches!(failure, Failure::ClosedEarly | Failure::Reset)
+            && is_repeatable(&self.spec.method);
         let mut ended = std::mem::take(&mut self.ended);
-        session.give_up(|job| ended.push(job));
-        for mut job in ended.drain(..) {
-            self.n_busy -= 1;
+        session.give_up(|mut job, has_begun| {
+            if has_begun {
+                job.n_retries = RETRIES_MAX;
+            }
+            ended.push(job);
+        });
+        for job in ended.drain(..) {
             // Of one that was never written the server knows nothing.
-            let is_aborted = failure == Failure::Aborted;
-            if job.started == 0 && job.n_retries < RETRIES_MAX && !is_aborted {
-                job.n_retries += 1;
-                self.wait(job);
-            } else {
-                self.fail(job, failure);
+            let is_unprocessed = job.started == 0 && failure != Failure::Aborted || was_stale;
+            if !(is_unprocessed && self.again(job)) {
+                self.failed_stream(job, failure);
             }
         }
         self.ended = ended;

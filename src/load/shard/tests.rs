@@ -297,6 +297,27 @@ fn a_connection_on_which_nothing_comes_any_more_is_left() {
 }
 
 #[test]
+fn what_a_server_has_not_looked_at_is_sent_again() {
+    // It refuses every third stream, and closes its first connection after the twelfth.
+    let first = OnceLock::new();
+    let server = Server::start(move |n, stream| match n {
+        12 if is_first(&first) => None,
+        _ if n % 3 == 2 => Some(reset(stream, 7)),
+        _ => ok(n, stream),
+    });
+    let target = "connections: 1, streams: 4";
+    let heard = run(plan(&server.url(), target, "path: /x", FOREVER));
+    assert_eq!((succeeded(&heard), server.n_connections()), (30, 2));
+    let first = OnceLock::new();
+    let server = Server::start(move |n, stream| match n {
+        12 if is_first(&first) => None,
+        _ => ok(n, stream),
+    });
+    let heard = run(plan(&server.url(), target, "path: /x, method: POST", FOREVER));
+    assert_eq!(heard.errors(), ["closed before the answer was whole"], "it may count twice");
+}
+
+#[test]
 fn a_server_without_http2_is_named_so() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

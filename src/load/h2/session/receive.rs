@@ -32,7 +32,7 @@ impl<J: Copy> Session<J> {
     ) -> Result<(), Fault> {
         while !bytes.is_empty() {
             bytes = match self.reading {
-                Reading::Body { .. } => self.read_body(bytes, now, on)?,
+                Reading::Body { .. } => self.read_body(bytes, on)?,
                 Reading::Frame if self.part.is_empty() => self.read_frame(bytes, now, on)?,
                 Reading::Frame => self.complete_frame(bytes, now, on)?,
             };
@@ -348,7 +348,6 @@ impl<J: Copy> Session<J> {
     fn read_body<'a>(
         &mut self,
         mut bytes: &'a [u8],
-        now: u64,
         on: &mut impl FnMut(Event<J>),
     ) -> Result<&'a [u8], Fault> {
         let Reading::Body { stream: id, len, mut n_left, mut n_padding, mut pads, ends } =
@@ -366,7 +365,7 @@ impl<J: Copy> Session<J> {
         let n_data = piece.len().min(n_left.saturating_sub(n_padding));
         n_left -= piece.len();
         if let Some(stream) = self.stream(id) {
-            stream.take_body(&piece[..n_data], now);
+            stream.take_body(&piece[..n_data]);
         }
         self.reading = Reading::Body { stream: id, len, n_left, n_padding, pads, ends };
         if n_left == 0 {

@@ -258,8 +258,8 @@ fn each_end_of_a_stream_is_told_apart() {
     let (events, _) = fed(&mut session, &frame(Kind::Headers, END, 5, &[0x88]));
     assert_eq!(events, [Event::Answered { job: 2, answer: answer(200, 0) }]);
     let mut left = Vec::new();
-    session.give_up(|job| left.push(job));
-    assert_eq!((left, session.n_open()), (vec![3], 0));
+    session.give_up(|job, has_begun| left.push((job, has_begun)));
+    assert_eq!((left, session.n_open()), (vec![(3, false)], 0));
     assert_eq!(kinds(&taken(&mut session)), [(Kind::ResetStream, 3)]);
 }
 
