@@ -37,7 +37,7 @@ pub struct Plan {
 pub struct Target {
     /// What is addressed.
     pub address: Address,
-    /// Most connections open at once; in a closed loop there are never more than users.
+    /// Most connections open at once to each address.
     pub connections: u32,
     /// Most requests in flight; what is due beyond them is dropped and counted.
     pub max_in_flight: u32,
