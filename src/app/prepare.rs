@@ -182,8 +182,10 @@ pub async fn prepare(
 }
 
 fn engine(plan: &Plan, found: &Found, clock: Clock) -> Result<EngineSpec, PrepareError> {
-    EngineSpec::new(plan.clone(), found, clock)
-        .map_err(|why| PrepareError::Address { url: found.url.clone(), why: why.to_string() })
+    EngineSpec::new(plan.clone(), found, clock).map_err(|error| match error {
+        EngineError::Address { url, why } => PrepareError::Address { url, why },
+        error => PrepareError::Engine(error),
+    })
 }
 
 /// Whether there is a service to look at. A cluster that does not answer, or may not be asked, is
@@ -397,5 +399,25 @@ fn began(spec: &RunSpec, cluster: Option<&Cluster>, service: Option<&Name>, cloc
             plan.checks.iter().map(|check| check.text.clone()).collect()
         }),
         read_only: spec.settings.read_only,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::plan::Body;
+
+    #[test]
+    fn what_the_engine_cannot_use_is_called_what_it_is() {
+        let url = "http://127.0.0.1:1".to_owned();
+        let text = format!("target: {{url: '{url}'}}\nload: {{stages: [{{for: 1s, at: 1/s}}]}}\n");
+        let mut plan = crate::scenario::parse(&text, "t").unwrap();
+        let found = Found { url, host: None, via: String::new() };
+        let nowhere = Found { url: "nowhere".to_owned(), ..found.clone() };
+        let error = engine(&plan, &nowhere, Clock::start()).unwrap_err().to_string();
+        assert_eq!(error.matches("cannot be used").count(), 1, "{error}");
+        plan.request.body = Some(Body::File("/nowhere".into()));
+        let error = engine(&plan, &found, Clock::start()).unwrap_err();
+        assert!(matches!(error, PrepareError::Engine(EngineError::Body { .. })), "{error:?}");
     }
 }

@@ -144,7 +144,8 @@ pub enum By {
 pub struct Control {
     /// Who.
     pub by: By,
-    /// What, in the words of the keys: `set`, `burst`, `hold`, `next`, `pause`, `resume`, `zero`, `undo`, `refused`.
+    /// What, in the words of the keys: `set`, `burst`, `hold`, `profile`, `next`, `pause`,
+    /// `resume`, `zero`, `undo`; and `burst over`.
     pub what: String,
     /// Requests a second (or users) before.
     pub from: f64,

@@ -40,11 +40,11 @@ pub struct Interval {
     pub dropped: u64,
     /// Requests in flight at its end.
     pub in_flight: u64,
-    /// The most requests in flight in it.
+    /// The most requests in flight in it; of several threads, whose moments differ, at most so many.
     pub in_flight_max: u64,
     /// Answers by status code.
     pub status: BTreeMap<u16, u64>,
-    /// Failures by class: `timeout`, `connect`, `reset`, `status 5xx`, …
+    /// Failures by class: `timeout`, `connect refused`, `reset by the server`, `status 5xx`, …
     pub errors: BTreeMap<String, u64>,
     /// Bytes written.
     pub bytes_sent: u64,
@@ -57,7 +57,7 @@ pub struct Interval {
     pub response_time: Option<Histogram>,
     /// From the first byte written to the last byte read, successes.
     pub service_time: Option<Histogram>,
-    /// From the due time (open) or first byte written (closed) to the failure, failures.
+    /// From the due time (open) or from when its user was ready (closed) to the failure, failures.
     pub failure_time: Option<Histogram>,
     /// From the due time to the first byte written; `None` in a closed loop.
     pub send_lag: Option<Histogram>,
@@ -109,7 +109,7 @@ pub struct Split {
     pub failed: u64,
     /// From the first byte written to the last byte read, successes.
     pub service_time: Option<Histogram>,
-    /// From the due time (open) or first byte written (closed) to the failure, failures.
+    /// From the due time (open) or from when its user was ready (closed) to the failure, failures.
     pub failure_time: Option<Histogram>,
 }
 

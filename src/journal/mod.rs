@@ -27,8 +27,6 @@ pub use record::Recorder;
 pub use record::Sink;
 pub use record::Trouble;
 pub use record::Written;
-pub use redact::redact;
-pub use redact::without_user;
 pub use replay::Playback;
 pub use replay::Replayer;
 pub use replay::Step;

@@ -2,16 +2,14 @@
 
 use serde_json::Value;
 
-const HIDDEN: &str = "(hidden)";
+use crate::units::is_secret;
 
-/// Parts of a header's name that say that its value is a secret.
-const SECRET: &[&str] =
-    &["authorization", "cookie", "token", "secret", "password", "api-key", "apikey"];
+const HIDDEN: &str = "(hidden)";
 
 /// Hides the values of secret headers, wherever they stand as `[name, value]` or under their name;
 /// user and password in addresses; and every `body`, of which the length stays.
 #[must_use]
-pub fn redact(value: Value) -> Value {
+pub(super) fn redact(value: Value) -> Value {
     match value {
         Value::Array(items) => match items.as_slice() {
             [Value::String(name), Value::String(_)] if is_secret(name) => {
@@ -39,14 +37,8 @@ pub fn redact(value: Value) -> Value {
     }
 }
 
-fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    SECRET.iter().any(|part| name.contains(part))
-}
-
 /// `http://user:password@host/` without `user:password`; other text as it is.
-#[must_use]
-pub fn without_user(text: String) -> String {
+fn without_user(text: String) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return text };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
     match authority.rsplit_once('@') {

@@ -51,9 +51,11 @@ struct Burst {
 struct Saved {
     ruler: Ruler,
     is_paused: bool,
+    /// Where the profile was, if it was moved.
+    profile_time: Option<f64>,
 }
 
-/// A change that was made, or refused.
+/// A change that was made.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Change {
     pub(super) by: By,
@@ -171,6 +173,8 @@ impl Control {
                 Some(Change { by: By::You, what, from, to, reason })
             }
             LoadCommand::Set(_) => None,
+            // Three times nothing is nothing, and what is paused stays so.
+            LoadCommand::Burst if self.is_paused => None,
             LoadCommand::Burst => {
                 let to = (from * BURST_FACTOR).clamp(0.0, self.max);
                 let then = self.burst.map_or(self.ruler, |burst| burst.then);
@@ -196,6 +200,9 @@ impl Control {
                 let next = self.stage_at(t).map_or(0, |stage| stage + 1);
                 let begins = self.profile.stage_begins(next).unwrap_or(self.profile.lasts());
                 self.rule(t, Ruler::Profile);
+                if let Some(saved) = self.undo.last_mut() {
+                    saved.profile_time = Some(self.profile_time);
+                }
                 self.profile_time = begins;
                 Some(Change { by: By::You, what: "next", from, to: self.rate_at(t), reason: None })
             }
@@ -216,12 +223,19 @@ impl Control {
                 })
             }
             LoadCommand::Pause | LoadCommand::Resume => None,
+            // Whatever rules ends a pause, so that a pause came last.
+            LoadCommand::Undo if self.is_paused => {
+                self.settle(t);
+                self.is_paused = false;
+                Some(Change { by: By::You, what: "undo", from, to: self.rate_at(t), reason: None })
+            }
             LoadCommand::Undo => {
                 let saved = self.undo.pop()?;
                 self.settle(t);
                 self.burst = None;
                 self.ruler = saved.ruler;
                 self.is_paused = saved.is_paused;
+                self.profile_time = saved.profile_time.unwrap_or(self.profile_time);
                 Some(Change { by: By::You, what: "undo", from, to: self.rate_at(t), reason: None })
             }
         }
@@ -252,7 +266,11 @@ impl Control {
             self.undo.remove(0);
         }
         let ruler_before = self.burst.map_or(self.ruler, |burst| burst.then);
-        self.undo.push(Saved { ruler: ruler_before, is_paused: self.is_paused });
+        self.undo.push(Saved {
+            ruler: ruler_before,
+            is_paused: self.is_paused,
+            profile_time: None,
+        });
         self.settle(t);
         self.burst = None;
         self.is_paused = false;
@@ -328,6 +346,23 @@ mod tests {
             Some(13.0),
             "three seconds were somebody else's"
         );
+    }
+
+    #[test]
+    fn a_pause_and_a_next_are_taken_back_too() {
+        let mut control = control();
+        control.obey(LoadCommand::Set(20.0), 1.0);
+        control.obey(LoadCommand::Pause, 2.0);
+        assert_eq!(control.obey(LoadCommand::Burst, 2.5), None, "what is paused stays so");
+        assert_eq!(control.obey(LoadCommand::Undo, 3.0).unwrap().to, 20.0);
+        assert!(!control.is_paused());
+        assert_eq!(control.obey(LoadCommand::Undo, 4.0).unwrap().to, 10.0);
+        assert!(control.obey(LoadCommand::Undo, 4.0).is_none());
+        // One second of the first stage is over.
+        control.obey(LoadCommand::Next, 6.0);
+        assert_eq!((control.stage_at(7.0), control.profile_time_at(7.0)), (Some(1), 11.0));
+        assert_eq!(control.obey(LoadCommand::Undo, 8.0).unwrap().to, 10.0);
+        assert_eq!((control.stage_at(8.0), control.profile_time_at(8.0)), (Some(0), 3.0));
     }
 
     #[test]

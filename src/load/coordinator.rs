@@ -41,6 +41,10 @@ const NOTICE: f64 = 0.002;
 const BAD_INTERVALS: u32 = 20;
 /// Events that may wait for the bus.
 const WAITING_MAX: usize = 1024;
+/// Changes that may wait for the plan's beginning.
+const EARLY_MAX: usize = 64;
+/// How long a shard may take to give its counts before the interval goes without them.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How far the engine is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -127,19 +131,25 @@ impl Coordinator {
     pub(super) fn run(mut self) {
         // Its files are opened before connections can use up what may be open.
         self.health = Health::watch(1 + self.parts.shards.len());
-        // A resolver can take its time; the plan's begins after it.
+        // A resolver can take its time; the plan's begins after it, and so does what changes it.
+        let mut early = Vec::new();
         while 0 < self.n_unresolved && !self.is_stopping {
             match self.parts.wishes.recv() {
+                Ok(Wish::Change(command)) if early.len() < EARLY_MAX => early.push(command),
+                Ok(Wish::Change(_)) => {}
                 Ok(wish) => self.grant(wish),
                 Err(mpsc::RecvError) => self.grant(Wish::Abort),
             }
         }
         self.begin();
+        for command in early {
+            self.grant(Wish::Change(command));
+        }
         loop {
             let now = self.parts.clock.at();
             self.keep_time(now);
             if self.closes <= now {
-                let is_drained = self.close_interval();
+                let is_drained = self.close_interval(PATIENCE);
                 self.closes = self.closes.max(now.saturating_sub(INTERVAL)) + INTERVAL;
                 if self.settle(is_drained) {
                     break;
@@ -270,7 +280,9 @@ impl Coordinator {
         if stage != self.stage
             && let Some(index) = stage
         {
-            let begins = self.control.next_boundary(index.checked_sub(1)).filter(|_| 0 < index);
+            // One that comes back, by an undo, comes back now.
+            let is_next = 0 < index && self.stage.is_none_or(|before| before < index);
+            let begins = self.control.next_boundary(index.checked_sub(1)).filter(|_| is_next);
             let at = self.at(begins.filter(|begins| *begins <= t).unwrap_or(t));
             let name = self.parts.plan.load.stages[index].name.clone();
             let index = u32::try_from(index).unwrap_or(u32::MAX);
@@ -284,7 +296,7 @@ impl Coordinator {
     }
 
     /// Asks all shards for their counts and closes the interval. Whether all are drained.
-    fn close_interval(&mut self) -> bool {
+    fn close_interval(&mut self, patience: Duration) -> bool {
         self.pending.reopen();
         let mut is_drained = true;
         for shard in &mut self.parts.shards {
@@ -295,8 +307,16 @@ impl Coordinator {
             let _ = shard.waker.wake();
         }
         for shard in &mut self.parts.shards {
-            // A shard answers within a loop; one that does not has ended.
-            let Ok(counted) = shard.answers.recv_timeout(Duration::from_secs(5)) else { continue };
+            let counted = match shard.answers.recv_timeout(patience) {
+                Ok(counted) => counted,
+                // It has ended.
+                Err(mpsc::RecvTimeoutError::Disconnected) => continue,
+                // It is only late, and has something to count still.
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    is_drained &= self.is_aborted;
+                    continue;
+                }
+            };
             is_drained &= counted.is_drained;
             self.pending.add(&counted.tally);
             shard.spare = Some(counted.tally);
@@ -335,7 +355,8 @@ impl Coordinator {
         let bad = interval.failed + interval.dropped;
         let all = bad + interval.succeeded;
         self.n_bad = if 0 < all && all < bad * 2 { self.n_bad + 1 } else { 0 };
-        if self.n_bad < BAD_INTERVALS || self.is_plan_over {
+        // While a stop drains, intervals are short and there is nothing to hold.
+        if self.n_bad < BAD_INTERVALS || self.is_plan_over || self.is_stopping {
             return;
         }
         self.n_bad = 0;
@@ -403,5 +424,126 @@ impl Coordinator {
             }
         }
         self.parts.life.send_replace(Life::Ended);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mio::Poll;
+
+    use super::*;
+    use crate::bus::Bus;
+    use crate::bus::bus;
+    use crate::event::run::Found;
+    use crate::load::shard::WAKER;
+    use crate::scenario;
+
+    /// What stands around a coordinator: a shard that does what the test does.
+    struct Around {
+        wishes: mpsc::SyncSender<Wish>,
+        orders: mpsc::Receiver<Order>,
+        answers: mpsc::SyncSender<Counted>,
+        bus: Bus,
+    }
+
+    fn coordinator() -> (Coordinator, Around) {
+        let stages = ["a, for: 1h, at: 800/s", "b, for: 1h, at: 40/s", "c, for: 1h, at: 40/s"];
+        let stages = stages.map(|stage| format!("{{name: {stage}}}")).join(", ");
+        let text = format!("target: {{url: 'http://127.0.0.1:1'}}\nload: {{stages: [{stages}]}}\n");
+        let plan = scenario::parse(&text, "t").unwrap();
+        let url = "http://127.0.0.1:1".to_owned();
+        let found = Found { url, host: None, via: String::new() };
+        let requests = Arc::new(Requests::new(&plan, &found).unwrap());
+        let clock = Clock::start();
+        let (sender, bus) = bus(100, clock);
+        let (wish, wishes) = mpsc::sync_channel(16);
+        let (order, orders) = mpsc::sync_channel(16);
+        let (answer, answers) = mpsc::sync_channel(1);
+        let shard = ShardHandle {
+            orders: order,
+            answers,
+            waker: Waker::new(Poll::new().unwrap().registry(), WAKER).unwrap(),
+            thread: std::thread::spawn(|| {}),
+            spare: Some(Box::new(Tally::new(0).unwrap())),
+        };
+        let parts = Parts {
+            plan: Arc::new(plan),
+            requests,
+            shards: vec![shard],
+            wishes,
+            resolver: mpsc::channel().0,
+            sender,
+            life: watch::channel(Life::Running).0,
+            clock,
+            began: clock.at(),
+            is_open: true,
+        };
+        (Coordinator::new(parts), Around { wishes: wish, orders, answers: answer, bus })
+    }
+
+    #[test]
+    fn a_shard_that_is_late_is_not_drained() {
+        let (mut coordinator, around) = coordinator();
+        assert!(!coordinator.close_interval(Duration::from_millis(1)));
+        let Ok(Order::Collect(tally)) = around.orders.recv() else { panic!("it was asked") };
+        around.answers.send(Counted { tally, is_drained: true }).unwrap();
+        assert!(coordinator.close_interval(Duration::from_secs(9)), "it has answered since");
+        drop((around.orders, around.answers));
+        assert!(coordinator.close_interval(Duration::from_secs(9)), "it has ended");
+    }
+
+    #[test]
+    fn a_change_before_the_beginning_waits_for_it() {
+        let (coordinator, mut around) = coordinator();
+        let running = std::thread::spawn(|| coordinator.run());
+        around.wishes.send(Wish::Change(LoadCommand::Set(100.0))).unwrap();
+        assert!(around.orders.recv_timeout(Duration::from_millis(30)).is_err());
+        let addresses = Ok(vec![([127, 0, 0, 1], 1).into()]);
+        let resolved = Resolved { target_idx: 0, addresses, took: None };
+        around.wishes.send(Wish::Resolved(resolved)).unwrap();
+        assert!(matches!(around.orders.recv(), Ok(Order::Addresses(..))));
+        let rates = [(); 2].map(|()| match around.orders.recv() {
+            Ok(Order::Course(course)) => course.rate_at(course.since),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(rates, [800.0, 100.0]);
+        around.wishes.send(Wish::Abort).unwrap();
+        drop((around.orders, around.answers));
+        running.join().unwrap();
+        let controls = std::iter::from_fn(|| around.bus.try_recv())
+            .filter(|stamped| matches!(stamped.event, Event::Control(_)));
+        assert_eq!(controls.count(), 1);
+    }
+
+    #[test]
+    fn a_stage_that_an_undo_brings_back_comes_back_then() {
+        let (mut coordinator, mut around) = coordinator();
+        coordinator.begin();
+        let next = || Wish::Change(LoadCommand::Next);
+        for wish in [next(), next(), Wish::Change(LoadCommand::Undo)] {
+            coordinator.grant(wish);
+            let now = coordinator.parts.clock.at();
+            coordinator.keep_time(now + Duration::from_millis(3));
+        }
+        let (mut stages, mut changed) = (Vec::new(), At::ZERO);
+        while let Some(stamped) = around.bus.try_recv() {
+            match stamped.event {
+                Event::Stage(stage) => stages.push((stage.index, changed <= stage.at)),
+                Event::Control(control) => changed = control.at,
+                _ => {}
+            }
+        }
+        assert_eq!(stages, [(1, true), (2, true), (1, true)]);
+    }
+
+    #[test]
+    fn the_load_is_not_held_while_it_drains() {
+        let interval = Interval { failed: 1, ..Interval::default() };
+        for (is_stopping, n_orders) in [(true, 0), (false, 1)] {
+            let (mut coordinator, around) = coordinator();
+            coordinator.is_stopping = is_stopping;
+            (0..BAD_INTERVALS).for_each(|_| coordinator.watch_errors(&interval));
+            assert_eq!(around.orders.try_iter().count(), n_orders);
+        }
     }
 }

@@ -126,7 +126,7 @@ impl Failure {
             Self::Ports => "out of local ports here",
             Self::Status4xx => "status 4xx",
             Self::Status5xx => "status 5xx",
-            Self::StatusOther => "status 1xx",
+            Self::StatusOther => "status outside 2xx to 5xx",
             Self::Aborted => "given up at the end",
             Self::Other => "other",
             Self::NoHttp2 => "server does not speak HTTP/2",

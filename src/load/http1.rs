@@ -60,6 +60,8 @@ pub(super) struct Parser {
     state: State,
     status: u16,
     keeps: bool,
+    /// Whether a byte of the answer has come, if only of an interim one.
+    is_touched: bool,
     is_head_request: bool,
 }
 
@@ -107,8 +109,10 @@ pub(super) fn render(request: &Request, host: &str, path: &str, body: Option<&[u
     if !request.keep_alive {
         head.push_str("Connection: close\r\n");
     }
-    if let Some(body) = body {
-        let _ = write!(head, "Content-Length: {}\r\n", body.len());
+    // Where a body has a meaning, its absence is said too (RFC 9110, section 8.6).
+    let has_meaning = matches!(request.method.as_str(), "POST" | "PUT" | "PATCH");
+    if let Some(len) = body.map(<[u8]>::len).or(has_meaning.then_some(0)) {
+        let _ = write!(head, "Content-Length: {len}\r\n");
     }
     for (name, value) in &request.headers {
         let _ = write!(head, "{name}: {value}\r\n");
@@ -131,15 +135,17 @@ impl Parser {
     pub(super) fn reset(&mut self) {
         self.head.clear();
         self.state = State::Head;
+        self.is_touched = false;
     }
 
     /// Whether no byte of the answer has come.
-    pub(super) fn is_untouched(&self) -> bool {
-        self.state == State::Head && self.head.is_empty()
+    pub(super) const fn is_untouched(&self) -> bool {
+        !self.is_touched
     }
 
     /// Takes the next bytes in.
     pub(super) fn feed(&mut self, mut bytes: &[u8]) -> Result<Progress, Garbage> {
+        self.is_touched |= !bytes.is_empty();
         loop {
             if bytes.is_empty() && self.state != State::Done && self.state != State::Sized(0) {
                 return Ok(Progress::Partial);
@@ -181,7 +187,9 @@ impl Parser {
             return Ok(None);
         }
         let n_before = self.head.len();
-        self.keep(bytes)?;
+        // What does not fit can only be body, or the head is too large.
+        let n_kept = bytes.len().min(HEAD_MAX - n_before);
+        self.keep(&bytes[..n_kept])?;
         let head = std::mem::take(&mut self.head);
         let parsed = self.parse_head(&head);
         self.head = head;
@@ -191,6 +199,7 @@ impl Parser {
                 // The head cannot end before the bytes that completed it.
                 Ok(Some(&bytes[n_head.saturating_sub(n_before)..]))
             }
+            None if n_kept < bytes.len() => Err(Garbage::HeadTooLarge),
             None => Ok(None),
         }
     }
@@ -377,6 +386,40 @@ mod tests {
         let mut parser = Parser::new("HEAD");
         let head = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
         assert_eq!(parser.feed(head), done(200, true), "an answer to HEAD has no body");
+    }
+
+    #[test]
+    fn a_body_that_comes_with_the_rest_of_a_head_is_no_head() {
+        let mut rest = b"Content-Length: 1000000\r\n\r\n".to_vec();
+        rest.resize(HEAD_MAX, b'x');
+        assert_eq!(parse(&[b"HTTP/1.1 200 OK\r\n", &rest]), Ok(Progress::Partial));
+        let endless = vec![b'x'; HEAD_MAX];
+        let pieces: [&[u8]; 2] = [b"HTTP/1.1 200 OK\r\nX: ", &endless];
+        assert_eq!(parse(&pieces), Err(Garbage::HeadTooLarge));
+    }
+
+    #[test]
+    fn an_interim_answer_is_an_answer_begun() {
+        let mut parser = Parser::new("GET");
+        assert!(parser.is_untouched());
+        parser.feed(b"HTTP/1.1 103 Early Hints\r\n\r\n").unwrap();
+        assert!(!parser.is_untouched());
+        parser.reset();
+        assert!(parser.is_untouched());
+    }
+
+    #[test]
+    fn a_body_that_could_be_has_a_length() {
+        let rendered = |method: &str, body: Option<&[u8]>| {
+            let plan = format!(
+                "{{target: {{url: 'http://a'}}, request: {{method: {method}}}, load: {{stages: [{{for: 1s, at: 1/s}}]}}}}"
+            );
+            let request = crate::scenario::parse(&plan, "t").unwrap().request;
+            String::from_utf8(render(&request, "a", "/", body)).unwrap()
+        };
+        assert!(rendered("POST", None).contains("\r\nContent-Length: 0\r\n"));
+        assert!(rendered("PUT", Some(b"xy")).contains("\r\nContent-Length: 2\r\n"));
+        assert!(!rendered("GET", None).contains("Content-Length"));
     }
 
     #[test]

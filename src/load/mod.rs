@@ -43,6 +43,7 @@ use crate::event::run::Found;
 use crate::scenario::plan;
 use crate::scenario::plan::Plan;
 use crate::scenario::profile::Profile;
+use crate::units::clean;
 
 use arrivals::Arrivals;
 use coordinator::Coordinator;
@@ -95,7 +96,7 @@ pub enum EngineError {
         why: String,
     },
     /// A body could not be read.
-    #[error("the body {} cannot be read", path.display())]
+    #[error("the body {} cannot be read", clean(&path.to_string_lossy(), 80))]
     Body {
         /// The file.
         path: PathBuf,
@@ -120,8 +121,11 @@ impl EngineSpec {
     }
 
     fn n_shards(&self) -> usize {
-        if let Some(threads) = self.plan.target.threads {
-            return usize::try_from(threads).unwrap_or(1).max(1);
+        let target = &self.plan.target;
+        // Each has at least one connection, and one request in flight.
+        let n_most = target.connections.min(target.max_in_flight).max(1) as usize;
+        if let Some(threads) = target.threads {
+            return (threads as usize).clamp(1, n_most);
         }
         let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
         let n_wanted = match self.plan.load.arrivals {
@@ -131,7 +135,7 @@ impl EngineSpec {
         // More threads than work only wake each other up.
         #[expect(clippy::cast_precision_loss, reason = "cores are few")]
         let is_enough = |n: &usize| n_wanted <= *n as f64;
-        (1..n_cores).find(is_enough).unwrap_or(n_cores)
+        (1..n_cores).find(is_enough).unwrap_or(n_cores).min(n_most)
     }
 }
 
@@ -206,6 +210,13 @@ impl Engine {
     async fn reached(&self, life: Life) {
         // A coordinator that is gone has ended.
         let _ = self.life.clone().wait_for(|now| life <= *now).await;
+    }
+}
+
+impl Drop for Engine {
+    /// The resolver holds a way to the coordinator too, so that its own end would not tell.
+    fn drop(&mut self) {
+        self.abort();
     }
 }
 

@@ -65,7 +65,8 @@ impl Course {
 
     /// The rate at `t`, in seconds since the load began.
     pub(super) fn rate_at(&self, t: f64) -> f64 {
-        self.profile.rate_at(self.profile_time(t))
+        // A change is known a little before it takes effect, and nanoseconds are cut off.
+        self.profile.rate_at(self.profile_time(t.max(self.since)))
     }
 
     /// Where on the curve `t` lies.
@@ -262,6 +263,15 @@ mod tests {
         assert_eq!(dues.len(), 1001);
         for (due, expected) in dues[999..].iter().zip([1.099, 1.5995]) {
             assert!((due - expected).abs() < 1e-9, "{due}, not {expected}");
+        }
+    }
+
+    #[test]
+    fn a_course_has_its_rate_from_its_first_moment_on() {
+        for micros in 0..20_000_u64 {
+            let since = Duration::from_micros(1_234_567 + micros).as_secs_f64() + 0.002;
+            let at = crate::load::arrivals::seconds(crate::load::arrivals::nanos(since));
+            assert_eq!(course(since, 64.0).rate_at(at), 64.0, "{since}");
         }
     }
 

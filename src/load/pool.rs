@@ -28,6 +28,8 @@ pub(super) struct Job {
 #[derive(Debug)]
 pub(super) struct Pool {
     addresses: Vec<SocketAddr>,
+    /// Which of them failed since the name was resolved, or since all of them had.
+    is_out: Vec<bool>,
     next_address: usize,
     /// Those that have nothing to do, the last one first.
     pub(super) idle: Vec<usize>,
@@ -55,6 +57,7 @@ impl Pool {
     pub(super) fn new((max, n_streams): (usize, usize), waiting_max: usize) -> Self {
         Self {
             addresses: Vec::new(),
+            is_out: Vec::new(),
             next_address: 0,
             balance: Balance::default(),
             idle: Vec::with_capacity(max.min(1 << 16)),
@@ -86,8 +89,8 @@ impl Pool {
     }
 
     /// Whether as many are open as may be, and all are busy.
-    pub(super) fn is_busy(&self) -> bool {
-        self.max <= self.n_open && self.idle.is_empty()
+    pub(super) fn is_busy(&mut self) -> bool {
+        self.max <= self.n_open && self.idle.is_empty() && self.balance.least().is_none()
     }
 
     /// Whether attempts rest after a failure.
@@ -100,17 +103,42 @@ impl Pool {
         self.backoff
     }
 
-    /// The next address, in turn.
+    /// The next address, in turn, of those that did not fail.
     pub(super) fn next_address(&mut self) -> Option<SocketAddr> {
         let n_addresses = self.addresses.len();
-        let address = self.addresses.get(self.next_address % n_addresses.max(1)).copied();
-        self.next_address = self.next_address.wrapping_add(1);
-        address
+        let mut in_turn = (0..n_addresses).map(|step| (self.next_address + step) % n_addresses);
+        let place = in_turn.find(|place| !self.is_out[*place])?;
+        self.next_address = place + 1;
+        Some(self.addresses[place])
     }
 
-    /// What the name resolves to now.
+    /// What the name resolves to now. Those that failed are tried again.
     pub(super) fn resolved(&mut self, addresses: Vec<SocketAddr>) {
+        self.is_out = vec![false; addresses.len()];
         self.addresses = addresses;
+    }
+
+    /// An attempt to connect failed. Whether there is another address to try; without one,
+    /// attempts rest.
+    pub(super) fn refused(
+        &mut self,
+        address: Option<SocketAddr>,
+        failure: Failure,
+        now: u64,
+    ) -> bool {
+        // For want of a descriptor no address can be tried.
+        if failure != Failure::Descriptors {
+            let place = self.addresses.iter().position(|known| Some(*known) == address);
+            if let Some(is_out) = place.and_then(|place| self.is_out.get_mut(place)) {
+                *is_out = true;
+            }
+            if self.is_out.contains(&false) {
+                return true;
+            }
+            self.is_out.fill(false);
+        }
+        self.failed(failure, now);
+        false
     }
 
     /// A connection stands. Where they broke lately that says little.
@@ -140,11 +168,49 @@ impl Pool {
     }
 
     /// An attempt failed. Those that were begun together count as one.
-    pub(super) fn failed(&mut self, failure: Failure, now: u64) {
+    fn failed(&mut self, failure: Failure, now: u64) {
         self.last_failure = failure;
         if self.backoff_until <= now {
             self.backoff_until = now + u64::try_from(self.backoff.as_nanos()).unwrap_or(0);
             self.backoff = (self.backoff * 2).min(BACKOFF.1);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_fails_is_left_out_until_all_have() {
+        let addresses = [1, 2, 3].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let mut pool = Pool::new((9, 1), 9);
+        pool.resolved(addresses.to_vec());
+        let next = |pool: &mut Pool| pool.next_address().map(|it| it.port());
+        let refused = |pool: &mut Pool, port: usize| {
+            pool.refused(Some(addresses[port - 1]), Failure::ConnectRefused, 0)
+        };
+        assert_eq!([(); 4].map(|()| next(&mut pool)), [1, 2, 3, 1].map(Some));
+        assert!(refused(&mut pool, 2) && refused(&mut pool, 2), "begun together");
+        assert_eq!([(); 3].map(|()| next(&mut pool)), [3, 1, 3].map(Some));
+        assert!(refused(&mut pool, 1) && !pool.rests(0));
+        assert!(!pool.refused(Some(addresses[2]), Failure::Descriptors, 0), "it is not to blame");
+        assert_eq!((pool.rests(0), next(&mut pool)), (true, Some(3)));
+        assert!(!refused(&mut pool, 3) && pool.rests(0));
+        assert_eq!([(); 3].map(|()| next(&mut pool)), [1, 2, 3].map(Some));
+        assert!(refused(&mut pool, 1));
+        pool.resolved(addresses[..1].to_vec());
+        assert_eq!(next(&mut pool), Some(1));
+        assert!(!refused(&mut pool, 1), "there is no other");
+        assert!(!Pool::new((9, 1), 9).refused(None, Failure::Dns, 0), "there is none");
+    }
+
+    #[test]
+    fn a_connection_with_a_free_stream_is_not_busy() {
+        let mut pool = Pool::new((1, 10), 9);
+        pool.n_open = 1;
+        assert!(pool.is_busy());
+        pool.balance.set(0, 9);
+        assert!(!pool.is_busy());
     }
 }

@@ -1,9 +1,6 @@
 //! What is sent: every combination of the plan's dimensions, rendered once before the load begins.
 
 use std::collections::HashMap;
-use std::fs;
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use rand::RngCore as _;
@@ -11,6 +8,7 @@ use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
 
 use crate::event::run::Found;
+use crate::scenario;
 use crate::scenario::plan::Body;
 use crate::scenario::plan::Dimension;
 use crate::scenario::plan::Grpc;
@@ -28,6 +26,8 @@ use super::target::Target;
 
 /// A body up to this length is written together with its head.
 const TOGETHER_MAX: usize = 64 * 1024;
+/// The same for all bodies that stand together with a head: each combination has its own copy.
+const HEADS_MAX: usize = 16 * 1024 * 1024;
 
 /// All requests that may be sent.
 #[derive(Debug)]
@@ -90,10 +90,11 @@ impl Requests {
     /// Renders everything. Files are read here.
     pub(super) fn new(plan: &Plan, found: &Found) -> Result<Self, EngineError> {
         let matrix = &plan.request.matrix;
-        let mut bodies = Bodies { seed: plan.load.seed, made: Vec::new() };
+        let mut bodies = Bodies::new(plan);
         let mut targets: Vec<(String, Target)> = Vec::new();
         let mut hosts: HashMap<(usize, String), usize> = HashMap::new();
         let n_variants = matrix.iter().map(|dimension| dimension.choices.len()).product();
+        let together_max = TOGETHER_MAX.min(HEADS_MAX / usize::max(n_variants, 1));
         let mut variants = Vec::with_capacity(n_variants);
         let mut parts = Vec::new();
         for variant_idx in 0..n_variants {
@@ -124,7 +125,7 @@ impl Requests {
                 continue;
             }
             let mut head = http1::render(&draft.request, &authority, &path, draft.body.as_deref());
-            let rest = draft.body.filter(|body| TOGETHER_MAX < body.len());
+            let rest = draft.body.filter(|body| together_max < body.len());
             if rest.is_some() {
                 let n_head = head.len() - rest.as_ref().map_or(0, |rest| rest.len());
                 head.truncate(n_head);
@@ -242,10 +243,14 @@ impl<'a> Draft<'a> {
         }
         let body = match (self.request.grpc, self.body) {
             (Some(_), body) => {
-                add("content-type", grpc::CONTENT_TYPE.to_owned());
+                if !has("content-type") {
+                    add("content-type", grpc::CONTENT_TYPE.to_owned());
+                }
                 add("te", "trailers".to_owned());
-                add("grpc-timeout", grpc::timeout(self.request.timeout));
-                grpc::framed(body.as_deref().unwrap_or_default()).into()
+                if !has("grpc-timeout") {
+                    add("grpc-timeout", grpc::timeout(self.request.timeout));
+                }
+                body.unwrap_or_else(|| grpc::framed(&[]).into())
             }
             (None, Some(body)) => {
                 add("content-length", body.len().to_string());
@@ -265,17 +270,24 @@ impl<'a> Draft<'a> {
 /// Bodies that were made; each is kept once.
 struct Bodies {
     seed: u64,
+    /// Whether they are messages of gRPC, with their prefix.
+    are_messages: bool,
     made: Vec<(Body, Arc<[u8]>)>,
 }
 
 impl Bodies {
+    fn new(plan: &Plan) -> Self {
+        let are_messages = plan.request.grpc.is_some();
+        Self { seed: plan.load.seed, are_messages, made: Vec::new() }
+    }
+
     fn bytes(&mut self, body: &Body) -> Result<Arc<[u8]>, EngineError> {
         if let Some((_, bytes)) = self.made.iter().find(|(known, _)| known == body) {
             return Ok(Arc::clone(bytes));
         }
         let bytes: Arc<[u8]> = match body {
             Body::Text(text) => text.as_bytes().into(),
-            Body::File(path) => read(path)
+            Body::File(path) => scenario::read_bytes(path, BODY_BYTES_MAX / 1024)
                 .map_err(|error| EngineError::Body { path: path.clone(), source: error })?
                 .into(),
             Body::Bytes(bytes) => bytes.as_slice().into(),
@@ -285,16 +297,10 @@ impl Bodies {
                 bytes.into()
             }
         };
+        let bytes = if self.are_messages { grpc::framed(&bytes).into() } else { bytes };
         self.made.push((body.clone(), Arc::clone(&bytes)));
         Ok(bytes)
     }
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    if BODY_BYTES_MAX < fs::metadata(path)?.len() {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 64 MiB"));
-    }
-    fs::read(path)
 }
 
 /// What the combination sets, one of each dimension.
@@ -328,4 +334,63 @@ fn weights(matrix: &[Dimension]) -> Vec<Weights> {
             weights
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn plan(request: &str) -> Plan {
+        let text = format!(
+            "target: {{url: 'http://a'}}\nrequest: {{{request}}}\nload: {{stages: [{{for: 1s, at: 1/s}}]}}\n"
+        );
+        scenario::parse(&text, "t").unwrap()
+    }
+
+    fn found() -> Found {
+        Found { url: "http://a".to_owned(), host: None, via: String::new() }
+    }
+
+    #[test]
+    fn a_body_is_kept_once_however_many_carry_it() {
+        let of = "of: [a, b, c, d, e, f, g, h, i, j]";
+        let matrix = ["x", "y", "z"].map(|name| format!("{{vary: query {name}, {of}}}")).join(", ");
+        let plan = plan(&format!("method: POST, body: {{random: 64KiB}}, matrix: [{matrix}]"));
+        let requests = Requests::new(&plan, &found()).unwrap();
+        let n_heads: usize = requests.variants.iter().map(|it| it.head.len()).sum();
+        assert!(n_heads <= HEADS_MAX + 1000 * 1024, "{n_heads}");
+        assert!(requests.variants.iter().all(|it| 64 * 1024 < it.len()));
+    }
+
+    #[test]
+    fn calls_share_their_message_and_a_header_of_ones_own_stands_alone() {
+        let grpc = "grpc: {method: a.B/C, message: {random: 1KiB}}";
+        let plan = plan(&format!("{grpc}, headers: {{Content-Type: application/grpc+proto}}"));
+        let (found, mut bodies) = (found(), Bodies::new(&plan));
+        let target = Target::new(&plan, &found).unwrap();
+        let [one, two] = [(); 2].map(|()| {
+            let draft = Draft::new(&plan, &found, &[], &mut bodies).unwrap();
+            draft.parts(&target, "a".to_owned(), "/a.B/C".to_owned())
+        });
+        assert!(Arc::ptr_eq(&one.body, &two.body));
+        assert_eq!(one.body[..5], [0, 0, 0, 4, 0], "with its prefix");
+        let types =
+            one.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        let types: Vec<&str> = types.map(|(_, value)| value.as_str()).collect();
+        assert_eq!(types, ["application/grpc+proto"]);
+    }
+
+    #[test]
+    fn a_body_without_an_end_is_refused_and_the_reason_told() {
+        for (path, why) in [("/dev/zero", "larger than"), ("\x1b[2J", "No such file")] {
+            let mut plan = plan("method: POST");
+            plan.request.body = Some(Body::File(PathBuf::from(path)));
+            let error = Requests::new(&plan, &found()).unwrap_err();
+            assert!(!error.to_string().contains(char::is_control), "{error:?}");
+            assert!(error.source().unwrap().to_string().contains(why), "{error:?}");
+        }
+    }
 }

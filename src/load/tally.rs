@@ -86,6 +86,8 @@ pub(super) struct SplitTally {
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     interval: Interval,
+    /// The most requests in flight of the collections before the last one.
+    in_flight_max: u64,
     wants: Wants,
     response_time: LatencyHistogram,
     service_time: LatencyHistogram,
@@ -330,10 +332,7 @@ impl Pending {
         }
         self.splits.resize_with(tally.splits.len(), PendingSplit::default);
         for (sum, split) in self.splits.iter_mut().zip(&tally.splits) {
-            sum.n_succeeded += split.n_succeeded;
-            sum.n_failed += split.n_failed;
-            sum.service_time.add(&LatencyHistogram::from(&split.service_time));
-            sum.failure_time.add(&LatencyHistogram::from(&split.failure_time));
+            sum.add(&PendingSplit::from(split));
         }
     }
 
@@ -345,6 +344,8 @@ impl Pending {
     /// Before the shards are asked again: what is in flight is a state, not a count.
     pub(super) fn reopen(&mut self) {
         self.interval.in_flight = 0;
+        self.in_flight_max = self.in_flight_max.max(self.interval.in_flight_max);
+        self.interval.in_flight_max = 0;
     }
 
     /// Connections opened in it so far.
@@ -382,6 +383,7 @@ impl Pending {
             paused: state.paused,
             profile_at: Duration::try_from_secs_f64(state.profile_at).ok(),
             profile_waits: state.profile_waits,
+            in_flight_max: self.interval.in_flight_max.max(self.in_flight_max),
             status: self.interval.status.clone(),
             errors: BTreeMap::clone(&self.interval.errors),
             response_time: encode(&self.response_time, is_open),
@@ -405,17 +407,89 @@ impl Pending {
     }
 
     fn splits(&self, slots: &[(String, String)]) -> BTreeMap<String, BTreeMap<String, Split>> {
-        let encode = |sum: &LatencyHistogram| (!sum.is_empty()).then(|| sum.encode());
-        let mut splits: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+        // Choices of one name are one: a value may be listed twice.
+        let mut sums: BTreeMap<&String, BTreeMap<&String, PendingSplit>> = BTreeMap::new();
         for ((dimension, choice), sum) in slots.iter().zip(&self.splits) {
-            let split = Split {
-                succeeded: sum.n_succeeded,
-                failed: sum.n_failed,
-                service_time: encode(&sum.service_time),
-                failure_time: encode(&sum.failure_time),
-            };
-            splits.entry(dimension.clone()).or_default().insert(choice.clone(), split);
+            sums.entry(dimension).or_default().entry(choice).or_default().add(sum);
         }
-        splits
+        let choices = |sums: BTreeMap<&String, PendingSplit>| {
+            sums.into_iter().map(|(choice, sum)| (choice.clone(), sum.encode())).collect()
+        };
+        sums.into_iter().map(|(dimension, sums)| (dimension.clone(), choices(sums))).collect()
+    }
+}
+
+// === impl PendingSplit ===
+
+impl PendingSplit {
+    fn add(&mut self, other: &Self) {
+        self.n_succeeded += other.n_succeeded;
+        self.n_failed += other.n_failed;
+        self.service_time.add(&other.service_time);
+        self.failure_time.add(&other.failure_time);
+    }
+
+    fn encode(&self) -> Split {
+        let encode = |sum: &LatencyHistogram| (!sum.is_empty()).then(|| sum.encode());
+        Split {
+            succeeded: self.n_succeeded,
+            failed: self.n_failed,
+            service_time: encode(&self.service_time),
+            failure_time: encode(&self.failure_time),
+        }
+    }
+}
+
+impl From<&SplitTally> for PendingSplit {
+    fn from(split: &SplitTally) -> Self {
+        Self {
+            n_succeeded: split.n_succeeded,
+            n_failed: split.n_failed,
+            service_time: LatencyHistogram::from(&split.service_time),
+            failure_time: LatencyHistogram::from(&split.failure_time),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATE: State =
+        State { target: 0.0, paused: false, profile_at: 0.0, profile_waits: false };
+
+    #[test]
+    fn choices_of_one_name_add_up() {
+        let mut tally = Tally::new(3).unwrap();
+        for (split, n) in tally.splits.iter_mut().zip(1..) {
+            (0..n).for_each(|_| split.succeeded(1_000_000));
+            split.failed(1_000_000);
+        }
+        let mut pending = Pending::new(At::ZERO);
+        pending.add(&tally);
+        let slots = ["0", "0", "100"].map(|choice| ("sleep".to_owned(), choice.to_owned()));
+        let splits = pending.splits(&slots);
+        let of = |choice: &str| {
+            let split = &splits["sleep"][choice];
+            let times = LatencyHistogram::decode(split.service_time.as_ref().unwrap()).unwrap();
+            (split.succeeded, split.failed, times.count())
+        };
+        assert_eq!((of("0"), of("100")), ((3, 2, 3), (3, 1, 3)));
+    }
+
+    #[test]
+    fn the_most_in_flight_is_that_of_shards_together_and_of_no_two_moments() {
+        let mut pending = Pending::new(At::ZERO);
+        for most in [10, 64, 20] {
+            pending.reopen();
+            for _ in 0..2 {
+                let mut tally = Tally::new(0).unwrap();
+                tally.in_flight_max = most;
+                pending.add(&tally);
+            }
+        }
+        let load = (true, &[][..]);
+        let interval = pending.close(At::from_secs(2), load, STATE, ClientHealth::default());
+        assert_eq!(interval.in_flight_max, 128);
     }
 }

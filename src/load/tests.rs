@@ -298,6 +298,86 @@ fn a_connection_that_the_server_gives_up_costs_no_request() {
 }
 
 #[test]
+fn nobody_thinks_after_the_last_request() {
+    let server = Server::start(answers);
+    let load = "{arrivals: closed, think: 10s, stages: [{name: a, for: 1h, at: 5 users}]}";
+    let mut plan = plan(&server.url(), "", load);
+    plan.load.max_requests = Some(5);
+    let heard = run(plan);
+    assert_eq!(heard.sum(|it| it.succeeded), 5);
+    let last = heard.intervals.last().unwrap();
+    assert!((last.began + last.lasted).as_secs_f64() < 5.0);
+}
+
+#[test]
+fn an_engine_that_is_dropped_ends_also_where_its_target_has_a_name() {
+    let server = Server::start(answers);
+    let url = format!("http://localhost:{}", server.address.port());
+    let plan = plan(&url, "", "{stages: [{name: a, for: 1h, at: 50/s}]}");
+    let found = Found { url, host: None, via: String::new() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let clock = Clock::start();
+        let (sender, _bus) = bus(1000, clock);
+        let engine = Engine::start(EngineSpec::new(plan, &found, clock).unwrap(), sender).unwrap();
+        while server.n_requests() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let mut life = engine.life.clone();
+        drop(engine);
+        let ended = life.wait_for(|life| *life == Life::Ended);
+        assert!(tokio::time::timeout(Duration::from_secs(5), ended).await.is_ok());
+    });
+}
+
+#[test]
+fn threads_share_what_is_allowed_and_add_nothing() {
+    for (target, n) in [
+        (", threads: 8, connections: 4", 4),
+        (", threads: 8, max_in_flight: 2", 2),
+        (", connections: 1", 1),
+        (", threads: 3", 3),
+    ] {
+        let plan = plan("http://a", target, "{stages: [{name: a, for: 1s, at: 100000/s}]}");
+        let found = Found { url: "http://a".to_owned(), host: None, via: String::new() };
+        assert_eq!(
+            EngineSpec::new(plan, &found, Clock::start()).unwrap().n_shards(),
+            n,
+            "{target}"
+        );
+    }
+}
+
+#[test]
+fn an_address_of_several_that_does_not_answer_costs_no_request() {
+    let server = Server::start(answers);
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let request = "{path: /x, timeout: 500ms, keep_alive: false}";
+    let load = "{stages: [{name: a, for: 400ms, at: 100/s}]}";
+    let addresses = vec![closed, server.address];
+    let heard = run_with(matrix_plan(&server.url(), request, load), async |engine: &Engine| {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let resolved = resolver::Resolved { target_idx: 0, addresses: Ok(addresses), took: None };
+        engine.wishes.send(Wish::Resolved(resolved)).unwrap();
+    });
+    assert_eq!((heard.errors(), heard.sum(|it| it.succeeded)), (Vec::<String>::new(), 40));
+}
+
+#[test]
+fn an_end_that_comes_with_an_answer_costs_no_request() {
+    let server = Server::start(|stream, number| {
+        // Held back, so that the answer and the end are one packet.
+        rustix::net::sockopt::set_tcp_cork(&*stream, true).unwrap();
+        answers(stream, number);
+        false
+    });
+    let request = "{method: POST, path: /x, timeout: 500ms}";
+    let load = "{stages: [{name: a, for: 300ms, at: 50/s}]}";
+    let heard = run(matrix_plan(&server.url(), request, load));
+    assert_eq!((heard.errors(), heard.sum(|it| it.succeeded)), (Vec::<String>::new(), 15));
+}
+
+#[test]
 fn users_wait_for_their_answers() {
     let server = Server::start(|stream, number| {
         std::thread::sleep(Duration::from_millis(20));

@@ -156,9 +156,10 @@ impl Users {
         self.is_stopped = true;
     }
 
-    /// Whether the last request of a bounded number has been made.
-    pub(super) const fn is_exhausted(&self) -> bool {
-        self.is_exhausted
+    /// Whether the last request of a bounded number has been made, by whichever shard.
+    pub(super) fn is_exhausted(&self) -> bool {
+        let is_none_left = |left: &Arc<AtomicU64>| left.load(Ordering::Relaxed) == 0;
+        self.is_exhausted || self.spec.left.as_ref().is_some_and(is_none_left)
     }
 
     /// Brings users in until there are as many as are wanted. Those too many leave by themselves,

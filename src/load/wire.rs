@@ -113,6 +113,12 @@ impl Wire {
         }
     }
 
+    /// Whether nothing waits to be read, not even an end.
+    pub(super) fn is_silent(&self) -> bool {
+        let peeked = self.stream.peek(&mut [0]);
+        peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// Whether a short read means that nothing more waits: not so with TLS, which reads records.
     pub(super) const fn short_read_drains(&self) -> bool {
         self.tls.is_none()

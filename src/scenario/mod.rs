@@ -98,7 +98,7 @@ pub fn parse_changed(text: &str, name: &str, changes: &[Override]) -> Result<Pla
             .map_err(|error| format!("{:?} cannot be read: {error}", units::clean(file, 80)))
     };
     let read_bytes = |file: &str| {
-        read_bytes(&folder.join(file))
+        read_bytes(&folder.join(file), DESCRIPTORS_KIB_MAX)
             .map_err(|error| format!("{:?} cannot be read: {error}", units::clean(file, 80)))
     };
     let mut plan = resolve::plan(&tree, &stem, (read, read_bytes)).map_err(invalid)?;
@@ -119,13 +119,13 @@ pub fn recorded(file: &str) -> Result<(plan::Arrivals, plan::Stage, Option<plan:
     Ok(recording.into_load(file))
 }
 
-/// What a small file holds, as it is.
-fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+/// What a file holds, as it is. It may be no plain file, which says nothing of its length.
+pub(crate) fn read_bytes(path: &Path, limit_kib: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let limit = DESCRIPTORS_KIB_MAX * 1024;
+    let limit = limit_kib * 1024;
     fs::File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
     if limit < bytes.len() as u64 {
-        let text = format!("larger than {DESCRIPTORS_KIB_MAX} KiB");
+        let text = format!("larger than {limit_kib} KiB");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
     }
     Ok(bytes)

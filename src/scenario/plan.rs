@@ -13,6 +13,7 @@ pub use super::stage::Stage;
 pub use super::vary::Body;
 pub use super::vary::Dimension;
 use super::vary::Sets;
+use crate::units::is_secret;
 
 /// What will be done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,7 +37,7 @@ pub struct Plan {
 pub struct Target {
     /// What is addressed.
     pub address: Address,
-    /// Most connections open at once; in a closed loop there are never more than users.
+    /// Most connections open at once to each address.
     pub connections: u32,
     /// Most requests in flight; what is due beyond them is dropped and counted.
     pub max_in_flight: u32,
@@ -247,8 +248,10 @@ impl Plan {
         for choice in self.request.matrix.iter_mut().flat_map(|it| &mut it.choices) {
             match &mut choice.sets {
                 Sets::Body(body) => hide_body(body),
-                Sets::Header { name, value } => hide_secret(name, value),
-                Sets::Path(_) | Sets::Query { .. } | Sets::Host(_) | Sets::Url(_) => {}
+                Sets::Header { name, value } | Sets::Query { name, value } => {
+                    hide_secret(name, value);
+                }
+                Sets::Path(_) | Sets::Host(_) | Sets::Url(_) => {}
             }
         }
         if let Address::Service { create: Some(create), .. } = &mut self.target.address {
@@ -293,12 +296,8 @@ fn hide_secrets(pairs: &mut [(String, String)]) {
     }
 }
 
-/// By name: a header that carries one is called after it.
 fn hide_secret(name: &str, value: &mut String) {
-    const TELLING: [&str; 7] =
-        ["auth", "cookie", "token", "secret", "password", "key", "credential"];
-    let name = name.to_ascii_lowercase();
-    if TELLING.iter().any(|word| name.contains(word)) {
+    if is_secret(name) {
         "(not recorded)".clone_into(value);
     }
 }

@@ -19,6 +19,7 @@ use super::plan::Request;
 use super::plan::Stage;
 use super::plan::Target;
 use super::plan::Think;
+use super::plan::Trace;
 use super::resolve;
 use crate::units;
 
@@ -83,7 +84,7 @@ impl QuickCall {
     /// The call. A message that begins with a brace is JSON, another one hexadecimal digits.
     fn call(&self, message: Option<Body>) -> Result<Call, (&'static str, String)> {
         let read = |file: &String| {
-            super::read_bytes(Path::new(file)).map_err(|error| {
+            super::read_bytes(Path::new(file), super::DESCRIPTORS_KIB_MAX).map_err(|error| {
                 ("--descriptors", format!("{:?} cannot be read: {error}", units::clean(file, 80)))
             })
         };
@@ -144,7 +145,7 @@ impl Quick {
         if self.amount.value() <= 0.0 {
             add("amount", "is zero; write -r 100/s or -c 50".to_owned());
         }
-        if self.max_rate.is_some_and(|most| most < self.amount.value()) {
+        if self.trace.is_none() && self.max_rate.is_some_and(|most| most < self.amount.value()) {
             add("--max-rate", format!("is below {}, which is asked for", self.amount));
         }
         let call = self.call(&path).unwrap_or_else(|(field, text)| {
@@ -155,16 +156,11 @@ impl Quick {
             return Err(Error::Invalid { name: "load".to_owned(), faults });
         }
         let (arrivals, stage, trace) = match &self.trace {
-            Some(file) => match super::recorded(file)? {
-                (Arrivals::Even, stage, trace) if self.poisson => (Arrivals::Poisson, stage, trace),
-                recorded => recorded,
-            },
+            Some(file) => self.recorded(file)?,
             None => (self.arrivals(), self.stage(), None),
         };
-        let users = match self.amount {
-            Amount::Users(users) => Some(users),
-            Amount::Rate(_) => None,
-        };
+        let is_closed = matches!(arrivals, Arrivals::Closed { .. });
+        let users = is_closed.then(|| self.amount.value());
         let streams = self.streams.or(call.is_some().then_some(resolve::STREAMS_DEFAULT));
         let (method, path, body, grpc) = match call {
             Some(Call { path, message, grpc }) => {
@@ -213,6 +209,18 @@ impl Quick {
             return Err(("URL", format!("has the path {path}; --grpc says what is called")));
         }
         grpc.call(self.body.clone()).map(Some)
+    }
+
+    /// The load that a file records.
+    fn recorded(&self, file: &str) -> Result<(Arrivals, Stage, Option<Trace>), Error> {
+        let (arrivals, stage, trace) = super::recorded(file)?;
+        if self.max_rate.is_some_and(|most| most < stage.most()) {
+            let text = format!("is below {}, which is recorded", Amount::Rate(stage.most()));
+            let faults = vec![Fault::new(text).within("--max-rate")];
+            return Err(Error::Invalid { name: "load".to_owned(), faults });
+        }
+        let is_poisson = self.poisson && arrivals == Arrivals::Even;
+        Ok((if is_poisson { Arrivals::Poisson } else { arrivals }, stage, trace))
     }
 
     fn arrivals(&self) -> Arrivals {
@@ -321,6 +329,20 @@ mod tests {
         for part in ["URL", "amount", "--header", "--host", "--count", "--duration", "--timeout"] {
             assert!(text.contains(part), "{part} in {text}");
         }
+    }
+
+    #[test]
+    fn a_record_is_judged_by_what_it_holds() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "0,5\n10,15\n").unwrap();
+        let with = |max_rate| {
+            let trace = Some(file.path().to_str().unwrap().to_owned());
+            Quick { trace, max_rate: Some(max_rate), ..quick("http://a") }.plan()
+        };
+        let plan = with(20.0).unwrap();
+        assert_eq!(plan.target.connections, resolve::CONNECTIONS_DEFAULT, "nobody has said 50");
+        let error = with(10.0).unwrap_err().to_string();
+        assert!(error.contains("--max-rate") && error.contains("15/s"), "{error}");
     }
 
     #[test]

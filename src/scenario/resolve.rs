@@ -36,6 +36,7 @@ use super::vary::COMBINATIONS_MAX;
 use super::vary::Choice;
 use super::vary::Sets;
 use crate::units::clean;
+use crate::units::is_secret;
 
 /// When a request counts as failed, if the scenario does not say.
 pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
@@ -391,7 +392,12 @@ fn dimension(file: file::Dimension, dimension_idx: usize, faults: &mut Faults<'_
     }
     let choices = file.of.iter().zip(weights).enumerate().filter_map(|(of_idx, (of, weight))| {
         let sets = faults.keep(&field(&format!("of.{of_idx}")), sets(kind, name, of))?;
-        Some(Choice { name: clean(of, NAME_CHARS), weight, sets })
+        // Its counters are shown and recorded: they are never called by a secret.
+        let called = match is_named && is_secret(name) {
+            true => format!("{} {}", clean(name, NAME_CHARS), of_idx + 1),
+            false => clean(of, NAME_CHARS),
+        };
+        Some(Choice { name: called, weight, sets })
     });
     let choices = choices.collect();
     let name =

@@ -147,6 +147,24 @@ fn http2_and_grpc_say_how_much_goes_at_once_and_what_is_called() {
 }
 
 #[test]
+fn secrets_that_vary_are_neither_recorded_nor_shown() {
+    let matrix = "[{vary: header Authorization, of: [Bearer hush, Bearer hush2]}, \
+        {vary: query api_key, of: [hush]}, {vary: query page, of: ['1']}]";
+    let text = SMALL.replacen("load:", &format!("request: {{matrix: {matrix}}}\nload:"), 1);
+    let plan = parse(&text, "x.yaml").unwrap();
+    let names: Vec<&str> = plan
+        .request
+        .matrix
+        .iter()
+        .flat_map(|it| it.choices.iter().map(|choice| choice.name.as_str()))
+        .collect();
+    assert_eq!(names, ["Authorization 1", "Authorization 2", "api_key 1", "1"]);
+    let written = serde_json::to_string(&plan.without_secrets()).unwrap();
+    assert!(!written.contains("hush"), "{written}");
+    assert!(written.contains(r#"{"name":"page","value":"1"}"#), "{written}");
+}
+
+#[test]
 fn an_error_names_file_line_field_and_remedy() {
     for (from, to, expected) in [
         ("name:", "nmae:", "x.yaml:1: nmae: is not known here; did you mean `name`?"),

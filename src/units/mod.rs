@@ -4,6 +4,7 @@
 
 mod amount;
 mod quantity;
+mod secret;
 mod time;
 
 pub use amount::Bytes;
@@ -11,6 +12,7 @@ pub use amount::Millicores;
 pub use amount::clean;
 pub use quantity::Quantity;
 pub use quantity::QuantityError;
+pub use secret::is_secret;
 pub use time::Anchor;
 pub use time::At;
 pub use time::UnixMicros;

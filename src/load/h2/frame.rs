@@ -117,6 +117,7 @@ pub(crate) fn write_window_update(out: &mut Vec<u8>, stream: u32, n: u32) {
 impl ErrorCode {
     pub(crate) const NO_ERROR: Self = Self(0);
     pub(crate) const PROTOCOL_ERROR: Self = Self(1);
+    pub(crate) const REFUSED_STREAM: Self = Self(7);
     pub(crate) const CANCEL: Self = Self(8);
 
     /// RFC 9113, section 7.

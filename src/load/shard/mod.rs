@@ -3,6 +3,8 @@
 //! Everything it needs is its own, so that no request waits for a lock. It sleeps in one place,
 //! the poll, and wakes for a socket, for the timer or for the coordinator.
 
+#[cfg(test)]
+mod stale;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -118,8 +120,10 @@ struct Connection {
     phase: Phase,
     /// Of HTTP/2; what follows is of HTTP/1.
     session: Option<Box<h2::Session<Job>>>,
-    /// Whether the server has said that it goes away.
+    /// Whether it takes no new request: the server has said that it goes away, or says nothing.
     is_leaving: bool,
+    /// When something was read from it last.
+    heard: u64,
     parser: Parser,
     job: Option<Job>,
     n_written: usize,
@@ -318,7 +322,8 @@ impl Shard {
         for (connection, connection_idx) in self.connections.iter_mut().zip(0..) {
             let Some(connection) = connection else { continue };
             if connection.target_idx == target_idx {
-                connection.is_stray = !addresses.contains(&connection.address);
+                connection.is_stray =
+                    connection.is_leaving || !addresses.contains(&connection.address);
                 let has_none = match &connection.session {
                     Some(session) => connection.phase == Phase::Streams && session.n_open() == 0,
                     None => connection.phase == Phase::Idle,
@@ -447,15 +452,21 @@ impl Shard {
                 }
                 return;
             }
-            if let Err(failure) = self.open(target_idx) {
-                self.connect_failed(target_idx, failure);
-            }
+            self.open(target_idx);
         }
     }
 
-    fn open(&mut self, target_idx: usize) -> Result<(), Failure> {
+    /// Begins to connect to the next address.
+    fn open(&mut self, target_idx: usize) {
+        let address = self.pools[target_idx].next_address();
+        if let Err(failure) = self.connect(target_idx, address) {
+            self.connect_failed(target_idx, address, failure);
+        }
+    }
+
+    fn connect(&mut self, target_idx: usize, address: Option<SocketAddr>) -> Result<(), Failure> {
         let opened = self.now();
-        let address = self.pools[target_idx].next_address().ok_or(Failure::Dns)?;
+        let address = address.ok_or(Failure::Dns)?;
         let tls = self.spec.requests.targets[target_idx].tls.as_ref();
         let mut wire = Wire::connect(address, tls).map_err(|error| Failure::of_io(&error))?;
         let connection_idx = self.free.pop().unwrap_or_else(|| {
@@ -476,6 +487,7 @@ impl Shard {
             target_idx,
             address,
             is_stray: false,
+            heard: opened,
             phase: Phase::Connecting,
             parser: Parser::new(&self.spec.method),
             job: None,
@@ -489,11 +501,14 @@ impl Shard {
         Ok(())
     }
 
-    fn connect_failed(&mut self, target_idx: usize, failure: Failure) {
-        self.tally.refused_here(failure);
+    /// An attempt to connect failed. Where there is another address, `open_more` tries that.
+    fn connect_failed(&mut self, target_idx: usize, address: Option<SocketAddr>, failure: Failure) {
         let now = self.now();
         let pool = &mut self.pools[target_idx];
-        pool.failed(failure, now);
+        if pool.refused(address, failure, now) {
+            return;
+        }
+        self.tally.refused_here(failure);
         // Who waits for a connection that is there is served by it later.
         if pool.n_open == 0 {
             self.fail_waiting(target_idx, failure);
@@ -569,7 +584,7 @@ impl Shard {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    self.close(connection_idx, Some(Failure::of_io(&error)));
+                    self.broke(connection_idx, Failure::of_io(&error));
                     return self.now();
                 }
             }
@@ -621,9 +636,10 @@ impl Shard {
 
     fn refuse(&mut self, connection_idx: usize, error: &io::Error) {
         let Some(Some(connection)) = self.connections.get(connection_idx) else { return };
-        let target_idx = connection.target_idx;
+        let (target_idx, address) = (connection.target_idx, connection.address);
         self.close(connection_idx, None);
-        self.connect_failed(target_idx, Failure::of_io(error));
+        self.connect_failed(target_idx, Some(address), Failure::of_io(error));
+        self.open_more(target_idx);
     }
 
     fn shake_hands(&mut self, connection_idx: usize) {
@@ -699,7 +715,8 @@ impl Shard {
             match connection.parser.feed(&self.buffer[..n]) {
                 Ok(Progress::Partial) => {}
                 Ok(Progress::Done { status, keeps }) => {
-                    self.answered(connection_idx, status, keeps);
+                    // An end that came with the answer is not told again.
+                    self.answered(connection_idx, status, keeps && !is_ending);
                     return;
                 }
                 Err(garbage) => {
@@ -726,20 +743,22 @@ impl Shard {
     }
 
     /// A request that met a connection just being closed is written again: the server has never
-    /// seen it. The next one may be as stale, but each is closed and a fresh one is believed.
+    /// seen it. Those that idle may be as stale, so that it waits for a fresh one.
     fn broke(&mut self, connection_idx: usize, failure: Failure) {
         let Some(Some(connection)) = self.connections.get_mut(connection_idx) else { return };
         let was_stale = 0 < connection.n_served && connection.parser.is_untouched();
-        let again = connection
-            .job
-            .filter(|_| was_stale && matches!(self.spec.method.as_str(), "GET" | "HEAD"));
+        let was_written = 0 < connection.n_written;
+        let may_repeat = !was_written || is_repeatable(&self.spec.method);
+        let again = connection.job.filter(|_| was_stale && may_repeat);
         if let Some(mut job) = again {
             connection.job = None;
+            let target_idx = connection.target_idx;
             self.n_busy -= 1;
             self.close(connection_idx, None);
-            job.n_retries += 1;
-            let now = self.now();
-            self.dispatch(job, now);
+            // What was written was counted as sent.
+            job.n_retries = job.n_retries.saturating_add(u8::from(was_written));
+            self.wait_first(job, target_idx);
+            self.open_more(target_idx);
         } else {
             self.close(connection_idx, Some(failure));
         }
@@ -818,8 +837,9 @@ impl Shard {
             Phase::Busy => {}
         }
         if let Some(session) = connection.session {
-            self.close_session(*session, failure.unwrap_or(Failure::ClosedEarly));
-            self.open_more(connection.target_idx);
+            // Whoever closed it serves those who wait, once it is noted why.
+            let failure = failure.unwrap_or(Failure::ClosedEarly);
+            self.close_session(*session, connection.n_served, failure);
         } else if let Some(job) = connection.job {
             self.n_busy -= 1;
             let failure = failure.unwrap_or(Failure::ClosedEarly);
@@ -848,9 +868,9 @@ impl Shard {
                 (Phase::Connecting | Phase::Handshaking | Phase::Greeting, _)
                     if timeout <= now.saturating_sub(connection.times.opened) =>
                 {
-                    let target_idx = connection.target_idx;
+                    let (target_idx, address) = (connection.target_idx, connection.address);
                     self.close(connection_idx, None);
-                    self.connect_failed(target_idx, Failure::ConnectTimeout);
+                    self.connect_failed(target_idx, Some(address), Failure::ConnectTimeout);
                 }
                 _ => {}
             }
@@ -889,6 +909,11 @@ impl Shard {
         }
         self.armed = wake;
     }
+}
+
+/// Whether a request does no more when it comes twice.
+fn is_repeatable(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD")
 }
 
 fn h2_session(sessions: &Sessions) -> Box<h2::Session<Job>> {

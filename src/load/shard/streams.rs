@@ -7,6 +7,7 @@ use std::io;
 
 use super::Phase;
 use super::Shard;
+use super::is_repeatable;
 use super::nanos_since;
 use crate::load::failure::Failure;
 use crate::load::h2;
@@ -30,9 +31,7 @@ impl Shard {
         let now = self.now();
         if 0 < load && self.pools[target_idx].may_grow(now) {
             // It is for those who come next.
-            if let Err(failure) = self.open(target_idx) {
-                self.connect_failed(target_idx, failure);
-            }
+            self.open(target_idx);
         }
     }
 
@@ -68,13 +67,14 @@ impl Shard {
     /// The connection stands, and its first bytes go out.
     pub(super) fn greet(&mut self, connection_idx: usize) {
         let Some(Some(connection)) = self.connections.get_mut(connection_idx) else { return };
-        let target_idx = connection.target_idx;
+        let (target_idx, address) = (connection.target_idx, connection.address);
         if connection.wire.speaks_http2() {
             connection.phase = Phase::Greeting;
             self.stirred.push(connection_idx);
         } else {
             self.close(connection_idx, None);
-            self.connect_failed(target_idx, Failure::NoHttp2);
+            self.connect_failed(target_idx, Some(address), Failure::NoHttp2);
+            self.open_more(target_idx);
         }
     }
 
@@ -141,6 +141,7 @@ impl Shard {
             let is_drained =
                 !is_ending && n < self.buffer.len() && connection.wire.short_read_drains();
             let now = nanos_since(self.spec.origin);
+            connection.heard = now;
             let mut events = std::mem::take(&mut self.events);
             let fed = session.feed(&self.buffer[..n], now, &mut |event| events.push(event));
             for event in events.drain(..) {
@@ -206,19 +207,30 @@ impl Shard {
             }
             h2::Event::Reset { job, code } => {
                 connection.n_served += 1;
-                self.failed_stream(job, Failure::StreamReset(code));
+                let is_unprocessed = code == ErrorCode::REFUSED_STREAM;
+                if !(is_unprocessed && self.again(job)) {
+                    self.failed_stream(job, Failure::StreamReset(code));
+                }
             }
             h2::Event::Malformed { job } => self.failed_stream(job, Failure::Http2Rules),
-            h2::Event::Unprocessed { mut job, code } => {
-                if job.n_retries < RETRIES_MAX {
-                    job.n_retries += 1;
-                    self.n_busy -= 1;
-                    self.wait(job);
-                } else {
+            h2::Event::Unprocessed { job, code } => {
+                if !self.again(job) {
                     self.failed_stream(job, Failure::GoAway(code));
                 }
             }
         }
+    }
+
+    /// Lets a request that the server has not looked at wait for its next stream; `false` if it was
+    /// sent away too often.
+    fn again(&mut self, mut job: Job) -> bool {
+        let may_wait = job.n_retries < RETRIES_MAX;
+        if may_wait {
+            job.n_retries += 1;
+            self.n_busy -= 1;
+            self.wait_first(job, self.target_of(job.due));
+        }
+        may_wait
     }
 
     fn answered_stream(&mut self, job: Job, answer: &h2::Answer, now: u64) {
@@ -242,7 +254,7 @@ impl Shard {
     fn session_broke(&mut self, connection_idx: usize, failure: Failure) {
         let Some(Some(connection)) = self.connections.get(connection_idx) else { return };
         let Some(session) = &connection.session else { return };
-        let target_idx = connection.target_idx;
+        let (target_idx, address) = (connection.target_idx, connection.address);
         // A server that says why it goes is believed.
         let failure = match session.going() {
             Some(code) if code != ErrorCode::NO_ERROR || session.n_open() == 0 => {
@@ -253,7 +265,7 @@ impl Shard {
         let (is_greeting, is_new) = (connection.phase == Phase::Greeting, connection.n_served == 0);
         self.close(connection_idx, Some(failure));
         if is_greeting {
-            self.connect_failed(target_idx, failure);
+            self.connect_failed(target_idx, Some(address), failure);
         } else if is_new {
             let now = self.now();
             self.pools[target_idx].broke(failure, now);
@@ -262,27 +274,39 @@ impl Shard {
     }
 
     /// What a closed connection had under way.
-    pub(super) fn close_session(&mut self, mut session: h2::Session<Job>, failure: Failure) {
+    pub(super) fn close_session(
+        &mut self,
+        mut session: h2::Session<Job>,
+        n_served: u64,
+        failure: Failure,
+    ) {
+        // A connection that has served may just have been closed: see `broke`.
+        let was_stale = 0 < n_served
+            && matches!(failure, Failure::ClosedEarly | Failure::Reset)
+            && is_repeatable(&self.spec.method);
         let mut ended = std::mem::take(&mut self.ended);
-        session.give_up(|job| ended.push(job));
-        for mut job in ended.drain(..) {
-            self.n_busy -= 1;
+        session.give_up(|mut job, has_begun| {
+            if has_begun {
+                job.n_retries = RETRIES_MAX;
+            }
+            ended.push(job);
+        });
+        for job in ended.drain(..) {
             // Of one that was never written the server knows nothing.
-            let is_aborted = failure == Failure::Aborted;
-            if job.started == 0 && job.n_retries < RETRIES_MAX && !is_aborted {
-                job.n_retries += 1;
-                self.wait(job);
-            } else {
-                self.fail(job, failure);
+            let is_unprocessed = job.started == 0 && failure != Failure::Aborted || was_stale;
+            if !(is_unprocessed && self.again(job)) {
+                self.failed_stream(job, failure);
             }
         }
         self.ended = ended;
     }
 
-    /// Gives up what took too long; the connection goes on.
+    /// Gives up what took too long. The connection goes on, unless nothing came on it meanwhile.
     pub(super) fn expire_streams(&mut self, connection_idx: usize, now: u64) {
         let timeout = u64::try_from(self.spec.timeout.as_nanos()).unwrap_or(u64::MAX);
         let Some(Some(connection)) = self.connections.get_mut(connection_idx) else { return };
+        let is_mute =
+            timeout <= now.saturating_sub(connection.heard) && connection.wire.is_silent();
         let Some(session) = connection.session.as_mut() else { return };
         if session.n_open() == 0 {
             return;
@@ -299,8 +323,21 @@ impl Shard {
         }
         self.ended = ended;
         if has_ended {
+            if is_mute {
+                self.leave(connection_idx);
+            }
             self.stirred.push(connection_idx);
             self.after_reading(connection_idx);
+        }
+    }
+
+    /// Whoever comes next has another connection; the kernel may believe in this one for long.
+    fn leave(&mut self, connection_idx: usize) {
+        let Some(Some(connection)) = self.connections.get_mut(connection_idx) else { return };
+        connection.is_stray = true;
+        if !connection.is_leaving {
+            connection.is_leaving = true;
+            self.pools[connection.target_idx].n_leaving += 1;
         }
     }
 

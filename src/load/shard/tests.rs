@@ -6,8 +6,10 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
+use std::thread::ThreadId;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -275,12 +277,55 @@ fn a_timeout_gives_up_the_stream_and_not_the_connection() {
     assert_eq!(server.n_connections(), 1);
 }
 
+/// Whether it runs on the thread of the first connection.
+fn is_first(first: &OnceLock<ThreadId>) -> bool {
+    let own = std::thread::current().id();
+    *first.get_or_init(|| own) == own
+}
+
+#[test]
+fn a_connection_on_which_nothing_comes_any_more_is_left() {
+    let first = OnceLock::new();
+    let server = Server::start(move |n, stream| match is_first(&first) && 4 < n {
+        true => Some(Vec::new()),
+        false => ok(n, stream),
+    });
+    let request = "path: /x, timeout: 60ms";
+    let heard = run(plan(&server.url(), "connections: 1, streams: 10", request, FOREVER));
+    assert_eq!((heard.errors(), server.n_connections()), (vec!["timeout".to_owned()], 2));
+    assert!(10 < heard.sum(|it| it.succeeded), "{}", heard.sum(|it| it.succeeded));
+}
+
+#[test]
+fn what_a_server_has_not_looked_at_is_sent_again() {
+    // It refuses every third stream, and closes its first connection after the twelfth.
+    let first = OnceLock::new();
+    let server = Server::start(move |n, stream| match n {
+        12 if is_first(&first) => None,
+        _ if n % 3 == 2 => Some(reset(stream, 7)),
+        _ => ok(n, stream),
+    });
+    let target = "connections: 1, streams: 4";
+    let heard = run(plan(&server.url(), target, "path: /x", FOREVER));
+    assert_eq!((succeeded(&heard), server.n_connections()), (30, 2));
+    let first = OnceLock::new();
+    let server = Server::start(move |n, stream| match n {
+        12 if is_first(&first) => None,
+        _ => ok(n, stream),
+    });
+    let heard = run(plan(&server.url(), target, "path: /x, method: POST", FOREVER));
+    assert_eq!(heard.errors(), ["closed before the answer was whole"], "it may count twice");
+}
+
 #[test]
 fn a_server_without_http2_is_named_so() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
+    let n_attempts: Arc<AtomicU64> = Arc::default();
+    let counted = Arc::clone(&n_attempts);
     std::thread::spawn(move || {
         for stream in listener.incoming() {
+            counted.fetch_add(1, Ordering::Relaxed);
             let mut stream = stream.unwrap();
             let _ = stream.read(&mut [0; 100]);
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
@@ -289,6 +334,9 @@ fn a_server_without_http2_is_named_so() {
     let heard = run(plan(&url, "http2: true", "path: /x", FOREVER));
     assert_eq!(heard.errors(), ["server does not speak HTTP/2"]);
     assert_eq!((heard.sum(|it| it.sent), heard.sum(|it| it.failed)), (0, 30));
+    // One before each rest, of 10, 20, 40, 80 and 160 ms, and one after them.
+    let n_attempts = n_attempts.load(Ordering::Relaxed);
+    assert!(n_attempts <= 7, "{n_attempts}");
 }
 
 #[test]

@@ -114,8 +114,6 @@ pub(crate) struct Answer {
     pub(crate) is_cut: bool,
     /// When the head came.
     pub(crate) head_at: u64,
-    /// When the first message was whole, and when the last one was.
-    pub(crate) messages_at: Option<(u64, u64)>,
 }
 
 /// What became of something.
@@ -317,12 +315,13 @@ impl<J: Copy> Session<J> {
         }
     }
 
-    /// Calls `over` with each request that is under way. The connection is of no use then.
-    pub(crate) fn give_up(&mut self, mut over: impl FnMut(J)) {
+    /// Calls `over` with each request that is under way, and whether its answer has begun. The
+    /// connection is of no use then.
+    pub(crate) fn give_up(&mut self, mut over: impl FnMut(J, bool)) {
         for place in 0..self.streams.len() {
             let Some(stream) = self.streams[place].take() else { continue };
             self.ended();
-            over(stream.job);
+            over(stream.job, stream.status.is_some());
         }
     }
 
@@ -434,11 +433,10 @@ impl<J: Copy> Session<J> {
 // === impl Stream ===
 
 impl<J> Stream<J> {
-    fn take_body(&mut self, bytes: &[u8], now: u64) {
+    fn take_body(&mut self, bytes: &[u8]) {
         self.answer.n_body += bytes.len() as u64;
-        if self.answer.is_grpc && 0 < self.messages.feed(bytes) {
-            let first = self.answer.messages_at.map_or(now, |(first, _)| first);
-            self.answer.messages_at = Some((first, now));
+        if self.answer.is_grpc {
+            self.messages.feed(bytes);
         }
     }
 

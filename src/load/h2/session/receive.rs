@@ -32,7 +32,7 @@ impl<J: Copy> Session<J> {
     ) -> Result<(), Fault> {
         while !bytes.is_empty() {
             bytes = match self.reading {
-                Reading::Body { .. } => self.read_body(bytes, now, on)?,
+                Reading::Body { .. } => self.read_body(bytes, on)?,
                 Reading::Frame if self.part.is_empty() => self.read_frame(bytes, now, on)?,
                 Reading::Frame => self.complete_frame(bytes, now, on)?,
             };
@@ -199,12 +199,14 @@ impl<J: Copy> Session<J> {
         now: u64,
         on: &mut impl FnMut(Event<J>),
     ) -> Result<(), Fault> {
+        let is_last = head.has(frame::END_HEADERS);
         // Frames without a byte would otherwise come for ever.
-        if BLOCK_MAX < self.block.len() + payload.len() || payload.is_empty() {
+        let is_endless = payload.is_empty() && !is_last;
+        if BLOCK_MAX < self.block.len() + payload.len() || is_endless {
             return Err(Fault::HeadTooLarge);
         }
         self.block.extend_from_slice(payload);
-        if let Some((stream, ends)) = self.continued.filter(|_| head.has(frame::END_HEADERS)) {
+        if let Some((stream, ends)) = self.continued.filter(|_| is_last) {
             self.continued = None;
             let fields = self.decoder.decode(&self.block)?;
             self.take_fields(stream, fields, (ends, now), on);
@@ -346,7 +348,6 @@ impl<J: Copy> Session<J> {
     fn read_body<'a>(
         &mut self,
         mut bytes: &'a [u8],
-        now: u64,
         on: &mut impl FnMut(Event<J>),
     ) -> Result<&'a [u8], Fault> {
         let Reading::Body { stream: id, len, mut n_left, mut n_padding, mut pads, ends } =
@@ -364,7 +365,7 @@ impl<J: Copy> Session<J> {
         let n_data = piece.len().min(n_left.saturating_sub(n_padding));
         n_left -= piece.len();
         if let Some(stream) = self.stream(id) {
-            stream.take_body(&piece[..n_data], now);
+            stream.take_body(&piece[..n_data]);
         }
         self.reading = Reading::Body { stream: id, len, n_left, n_padding, pads, ends };
         if n_left == 0 {

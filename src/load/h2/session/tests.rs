@@ -258,8 +258,8 @@ fn each_end_of_a_stream_is_told_apart() {
     let (events, _) = fed(&mut session, &frame(Kind::Headers, END, 5, &[0x88]));
     assert_eq!(events, [Event::Answered { job: 2, answer: answer(200, 0) }]);
     let mut left = Vec::new();
-    session.give_up(|job| left.push(job));
-    assert_eq!((left, session.n_open()), (vec![3], 0));
+    session.give_up(|job, has_begun| left.push((job, has_begun)));
+    assert_eq!((left, session.n_open()), (vec![(3, false)], 0));
     assert_eq!(kinds(&taken(&mut session)), [(Kind::ResetStream, 3)]);
 }
 
@@ -308,6 +308,14 @@ fn a_server_that_breaks_the_rules_is_left() {
     let more = frame(Kind::Continuation, 0, 1, &[0; PAYLOAD_MAX]);
     let endless = (0..9).find_map(|_| fed(&mut session, &more).1.err());
     assert_eq!(endless, Some(Fault::HeadTooLarge), "a head without end");
+    for (flags, result) in [(0, Err(Fault::HeadTooLarge)), (frame::END_HEADERS, Ok(()))] {
+        let mut session = ready(1, b"", &[]);
+        session.start(0, 1).unwrap();
+        let head = frame(Kind::Headers, frame::END_STREAM, 1, &[0x88]);
+        let empty = frame(Kind::Continuation, flags, 1, &[]);
+        let (events, told) = fed(&mut session, &[head, empty].concat());
+        assert_eq!((events.len(), told), (usize::from(result.is_ok()), result), "no byte of it");
+    }
 }
 
 #[test]
