@@ -320,6 +320,8 @@ impl<J: Copy> Session<J> {
     /// What the server will not answer ends now.
     fn go_away(&mut self, last: u32, code: ErrorCode, on: &mut impl FnMut(Event<J>)) {
         self.going = Some((last, code));
+        // What of them still waits for the socket is no request any more: it is sent elsewhere.
+        self.unsent.retain(|(_, id)| *id <= last);
         for place in 0..self.streams.len() {
             let found = self.streams[place].take_if(|stream| last < stream.id);
             let Some(stream) = found else { continue };
