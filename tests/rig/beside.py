@@ -35,15 +35,18 @@ class Api:
         self.connection = None
 
     def get(self, path):
-        """The body, or None."""
+        """The body, or None. A pod that is gone does not answer: the others must not wait for it."""
         for _ in range(2):
             try:
                 if self.connection is None:
-                    self.connection = http.client.HTTPSConnection("10.244.0.1", 6443, context=self.tls, timeout=10)
+                    self.connection = http.client.HTTPSConnection("10.244.0.1", 6443, context=self.tls, timeout=1)
                 self.connection.request("GET", path)
                 answer = self.connection.getresponse()
                 body = answer.read()
                 return body if answer.status == 200 else None
+            except TimeoutError:
+                self.connection = None
+                return None
             except (OSError, http.client.HTTPException):
                 self.connection = None
         return None

@@ -124,7 +124,8 @@ class Checker:
         record, read, is_present = self.record, at - (age or 0), shot["is_present"]
         if source in ("autoscaler metrics", "activator metrics") and shown is not None and is_present:
             # An old value is shown with its age; it may be old only where nothing was to be read.
-            if age is None or 2 * INTERVAL + SLACK < age and not (source.startswith("auto") and record.is_silent(read + INTERVAL, at - 2 * SLACK)):
+            is_silent = record.is_silent if source.startswith("auto") else record.are_activators_silent
+            if age is None or 2 * INTERVAL + SLACK < age and not is_silent(read + INTERVAL, at - 2 * SLACK):
                 return self.say(name, shown, "wrong", f"its age is {age}")
         if name.startswith("load."):
             self.load(value, at, values, shot)

@@ -270,6 +270,10 @@ class Record:
         return not any(since < when < until for pod in self.owners_at(since, until)
                        for readings in self.autoscalers[pod].values() for when, _ in readings.all)
 
+    def are_activators_silent(self, since, until):
+        """Whether no activator told of the revision in this time."""
+        return not any(since < when < until for readings in self.activators.values() for when, _ in readings.all)
+
     def activator(self, shown, at):
         """The sum over all activators: each as read just before or just after."""
         if not self.activators:
