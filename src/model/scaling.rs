@@ -411,14 +411,18 @@ impl RevisionScaling {
             let (revision, pod) = (reading.revision.clone(), reading.pod.clone());
             log.push(at, What::Owner { revision, pod });
         }
+        // Every decider begins with gauges at zero.
+        let has_decided = |of: &Autoscaler| averages(of).target.is_some_and(|it| 0.0 < it);
+        let begins = !has_decided(reading) && before.as_ref().is_some_and(has_decided);
         if let Some(shadow) = &mut self.shadow {
             if is_other_pod {
                 shadow.leader_changed(read);
             }
-            // Every decider begins with gauges at zero.
-            let has_decided = |of: &Autoscaler| averages(of).target.is_some_and(|it| 0.0 < it);
-            let begins = !has_decided(reading) && before.as_ref().is_some_and(has_decided);
             shadow.reported(reported(reading), begins || is_other_pod);
+        }
+        // One that begins in panic counts from its own beginning.
+        if begins || is_other_pod {
+            self.last_over = reading.panic.filter(|it| *it).map(|_| read);
         }
         let averages = averages(reading);
         for (series, value) in [
@@ -431,6 +435,10 @@ impl RevisionScaling {
                 Some(value) => series.push(read, value),
                 None => series.gap(read),
             }
+        }
+        // It tells more, and later, than the line that the log ended with.
+        if reading.panic.is_some() {
+            self.log_panics = None;
         }
         match self.panic_begins_above() {
             Some(enters) => self.enters.push(read, enters),
@@ -475,10 +483,10 @@ impl RevisionScaling {
             LogLine::UnPanicking => false,
             _ => return,
         };
-        self.log_panics = Some(panics);
         if has_metric {
             return;
         }
+        self.log_panics = Some(panics);
         if is_before {
             self.panicked_before(panics);
             return;
@@ -530,6 +538,8 @@ impl RevisionScaling {
             let (began, seen) = (at, at);
             self.panics.push_back(PanicSpan { began, ended: None, seen, origin, was_on, fresh });
             self.held_max = None;
+            // What was reached in an earlier panic says nothing of this one.
+            self.last_over = self.last_over.filter(|over| *over == at);
             let averages = averages(reading);
             log.push(
                 at,
