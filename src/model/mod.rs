@@ -385,8 +385,11 @@ impl Model {
     }
 
     /// The configuration that is in force for a revision; `None` while the cluster's part of it
-    /// has not been seen.
+    /// has not been seen, and where another autoscaler than Knative's own decides.
     fn config_of(&self, autoscaler: &PodAutoscaler) -> Option<Effective> {
+        if !autoscaler.is_kpa() {
+            return None;
+        }
         let cluster = self.cluster.config.get("config-autoscaler")?;
         Some(Effective::new(ConfigSources {
             annotations: &autoscaler.annotations,

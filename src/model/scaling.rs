@@ -65,7 +65,7 @@ pub struct RevisionScaling {
     /// What each activator pod said last, by pod.
     pub activators: BTreeMap<String, Activator>,
     /// The effective configuration; `None` until both its `PodAutoscaler` and
-    /// `config-autoscaler` were seen.
+    /// `config-autoscaler` were seen, and where another autoscaler decides.
     pub config: Option<Effective>,
     /// Panics, oldest first; the last may still go on.
     pub panics: VecDeque<PanicSpan>,

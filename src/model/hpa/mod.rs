@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::event::cluster::Condition;
 use crate::event::cluster::Name;
+use crate::event::cluster::PodAutoscaler;
 use crate::event::cluster::Status;
 use crate::event::hpa::Amount;
 use crate::event::hpa::Behavior as SeenBehavior;
@@ -370,7 +371,7 @@ impl Cluster {
     /// Who scales a revision or a plain Deployment; `None` while nothing says so.
     pub fn class_of(&self, revision: &Name) -> Option<Class> {
         let autoscaler = self.autoscalers.get(revision);
-        if autoscaler.is_some_and(|it| it.class.is_empty() || it.class.starts_with("kpa.")) {
+        if autoscaler.is_some_and(PodAutoscaler::is_kpa) {
             return Some(Class::Kpa);
         }
         if self.scaled_object_of(revision).is_some() {
