@@ -25,8 +25,10 @@ impl Model {
     /// A queue-proxy answered: the pod has it, and the model of its revision's decider.
     pub(super) fn queue_proxy(&mut self, reading: &QueueProxy) {
         self.cluster.queue_proxy(reading);
-        let Some(revision) = self.cluster.revision_of(&reading.pod) else { return };
-        self.scaling.queue_proxy(&revision, reading);
+        let Some(life) = self.cluster.pod_named(&reading.pod) else { return };
+        let Some(revision) = life.revision() else { return };
+        let is_ready = is_ready(life);
+        self.scaling.queue_proxy(&revision, reading, is_ready);
         let Some(stat) = reading.stat else { return };
         if let Some(scaling) = self.scaling.entry(&revision)
             && let Some(shadow) = &mut scaling.shadow
@@ -37,7 +39,7 @@ impl Model {
 
     /// Where nothing tells what waits in the activators, our own requests in flight do.
     pub(super) fn own_load(&mut self, interval: &Interval) {
-        let Some(revision) = self.measured_revisions().into_iter().next() else { return };
+        let Some(revision) = self.loaded_revision() else { return };
         let in_flight = f64::from(u32::try_from(interval.in_flight).unwrap_or(u32::MAX));
         if let Some(scaling) = self.scaling.entry(&revision)
             && let Some(shadow) = &mut scaling.shadow

@@ -34,6 +34,7 @@ use crate::event::cluster::PodAutoscaler;
 use crate::event::cluster::ServerlessService;
 use crate::event::cluster::Status;
 use crate::event::hpa::HorizontalPodAutoscaler;
+use crate::event::run::Executor;
 use crate::event::source::Report;
 use crate::event::source::State;
 use crate::kpa::Effective;
@@ -481,12 +482,31 @@ impl Model {
 
     /// The revisions that the run is about: those of its service, or all where none was named.
     pub fn measured_revisions(&self) -> Vec<Name> {
-        let service = self.run.began.as_ref().and_then(|began| {
-            Some(name_of(began.namespace.as_deref()?, began.service.as_deref()?))
-        });
-        match service {
-            Some(service) => self.cluster.revisions_of(&service),
-            None => self.scaling.iter().map(|(name, _)| name.clone()).collect(),
+        let Some(service) = self.run.service() else {
+            return self.scaling.iter().map(|(name, _)| name.clone()).collect();
+        };
+        let mut names = self.cluster.revisions_of(&service);
+        let gone: Vec<_> =
+            self.run.revisions.iter().rev().filter(|it| !names.contains(it)).cloned().collect();
+        names.extend(gone);
+        names
+    }
+
+    /// The revision that all of our own load goes to; `None` without such a load, and where a route
+    /// splits it.
+    pub fn loaded_revision(&self) -> Option<Name> {
+        if self.run.executor() == Executor::None {
+            return None;
+        }
+        let service = self.run.service()?;
+        let lines = self.cluster.services.get(&service).map(|it| it.traffic.as_slice());
+        let mut shares =
+            lines.unwrap_or_default().iter().filter(|it| it.percent.is_some_and(|it| 0 < it));
+        match shares.next() {
+            Some(first) => shares
+                .all(|it| it.revision == first.revision)
+                .then(|| name_of(&service.namespace, &first.revision)),
+            None => self.measured_revisions().into_iter().next(),
         }
     }
 
@@ -504,11 +524,7 @@ impl Model {
     /// The revision that a person most likely wants to see: of the run's service the one with
     /// most traffic; else of all the first.
     pub fn main_revision(&self) -> Option<Name> {
-        let began = self.run.began.as_ref();
-        let service = began.and_then(|began| {
-            Some(name_of(began.namespace.as_deref()?, began.service.as_deref()?))
-        });
-        match service {
+        match self.run.service() {
             Some(service) => self.cluster.revisions_of(&service).into_iter().next(),
             None => self
                 .cluster

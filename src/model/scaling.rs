@@ -268,12 +268,13 @@ impl Scaling {
         scaling.inputs.turn(reading.read, scaling.counts.map(|counts| counts.ready), all);
     }
 
-    pub(super) fn queue_proxy(&mut self, revision: &Name, reading: &QueueProxy) {
+    pub(super) fn queue_proxy(&mut self, revision: &Name, reading: &QueueProxy, is_ready: bool) {
         let Some(scaling) = self.entry(revision) else { return };
         let ready = scaling.counts.map(|counts| counts.ready);
         let activator = scaling.activator.at(reading.read, Some(FRESH));
         scaling.inputs.turn(reading.read, ready, activator);
-        if let Some(stat) = reading.stat {
+        // The autoscaler asks ready pods only, and its mean is over those.
+        if let Some(stat) = reading.stat.filter(|_| is_ready) {
             scaling.inputs.add(stat);
         }
     }

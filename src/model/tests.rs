@@ -549,7 +549,7 @@ fn who_waited_for_a_cold_start_has_two_bounds() {
     // ones of that interval may have been, those of the next one cannot.
     let waited = waited::waited(&feed.model, life);
     assert_eq!(waited, Some(waited::Waited { at_least: 40, at_most: 50 }));
-    assert_eq!(waited::all(&feed.model, &[revision()]), waited);
+    assert_eq!(waited::all(&feed.model), waited);
     let startup = startup::Startup::of(&feed.model, life);
     let first = startup.at(startup::Step::FirstAnswer).unwrap();
     assert_eq!((first.at, first.how), (At::from_secs(13), startup::How::Received));
