@@ -54,8 +54,9 @@ impl Model {
         let Some(autoscaler) = self.cluster.autoscalers.get(revision) else { return };
         let Some(scaling) = self.scaling.get(revision) else { return };
         let Some(config) = scaling.config.clone() else { return };
-        let is_kpa = autoscaler.class.is_empty() || autoscaler.class.starts_with("kpa.");
-        if !is_kpa {
+        let is_new = scaling.shadow.is_none();
+        // An old one, to which no route leads, decides nothing.
+        if is_new && !autoscaler.reachable && autoscaler.actual.unwrap_or(0) == 0 {
             return;
         }
         let sks = self.cluster.sks.get(revision);
@@ -80,9 +81,9 @@ impl Model {
                 .and_then(|it| it.replicas),
         };
         let trouble = self.trouble(revision);
-        let is_new = scaling.shadow.is_none();
+        let is_ours = !is_new || self.run.service().is_none() || self.is_named(revision);
         let anchor = self.run.anchor();
-        let Some(shadow) = self.scaling.shadow(anchor, at, revision) else { return };
+        let Some(shadow) = self.scaling.shadow(anchor, at, (revision, is_ours)) else { return };
         if is_new {
             for life in self.cluster.pods_of(revision) {
                 shadow.pod(life.ready_seen.unwrap_or(at), &life.pod.id.name, is_ready(life));

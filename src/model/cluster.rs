@@ -134,10 +134,10 @@ impl Cluster {
         self.relisting.insert(kind, ids);
     }
 
-    pub(super) fn listed(&mut self, at: At, kind: Kind) -> Vec<Leaver> {
+    /// Returns what the list did not name: it is gone.
+    pub(super) fn listed(&mut self, kind: Kind) -> BTreeSet<Id> {
         self.listed.insert(kind);
-        let unnamed = self.relisting.remove(&kind).unwrap_or_default();
-        unnamed.into_iter().filter_map(|id| self.gone(at, &Gone { kind, id })).collect()
+        self.relisting.remove(&kind).unwrap_or_default()
     }
 
     /// Returns the pod that is gone, if it was one of a revision.

@@ -152,7 +152,7 @@ impl Recording {
 /// What a revision's configuration is made of; `None` where its `PodAutoscaler` or
 /// `config-autoscaler` was not seen.
 pub fn basis(model: &Model, revision: &Name) -> Option<Basis> {
-    let autoscaler = model.cluster.autoscalers.get(revision)?;
+    let autoscaler = model.scaling.get(revision)?.autoscaler.as_ref()?;
     let config = model.cluster.config.get("config-autoscaler")?;
     Some(Basis {
         annotations: autoscaler.annotations.clone(),

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::event::cluster::Name;
+use crate::event::cluster::PodAutoscaler;
 use crate::event::scaler::Activator;
 use crate::event::scaler::Autoscaler;
 use crate::event::scaler::AutoscalerLog;
@@ -67,6 +68,8 @@ pub struct RevisionScaling {
     /// The effective configuration; `None` until both its `PodAutoscaler` and
     /// `config-autoscaler` were seen, and where another autoscaler decides.
     pub config: Option<Effective>,
+    /// Its `PodAutoscaler` as it was last seen; it may be gone since.
+    pub autoscaler: Option<PodAutoscaler>,
     /// Panics, oldest first; the last may still go on.
     pub panics: VecDeque<PanicSpan>,
     /// When the panic threshold was last seen to be reached.
@@ -297,9 +300,10 @@ impl Scaling {
         &mut self,
         anchor: Anchor,
         now: At,
-        revision: &Name,
+        (revision, is_ours): (&Name, bool),
     ) -> Option<&mut Shadow> {
-        let has_room = self.n_shadows < SHADOWS_MAX;
+        // Half of the room is for those that the run is about.
+        let has_room = self.n_shadows < if is_ours { SHADOWS_MAX } else { SHADOWS_MAX / 2 };
         let do_answer = self.do_activators_answer;
         let scaling = self.by_revision.get_mut(revision)?;
         if scaling.shadow.is_none() {
