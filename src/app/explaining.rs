@@ -10,6 +10,7 @@ use crate::export::explain;
 use crate::journal::Reader;
 use crate::journal::RunFolder;
 use crate::model::Model;
+use crate::model::hpa::Class;
 use crate::model::shadow::Shadow;
 use crate::tasks::chain;
 use crate::units::Anchor;
@@ -75,6 +76,14 @@ fn shadow(model: &Model) -> Result<(Name, &Shadow), Failure> {
     };
     let measured = model.measured_revisions().into_iter().filter_map(of);
     measured.max_by_key(|(_, shadow)| shadow.ticks().len()).ok_or_else(|| {
+        let measured = model.measured_revisions();
+        let mut classes = measured.iter().filter_map(|it| model.cluster.class_of(it));
+        if let Some(other) = classes.find(|class| *class != Class::Kpa) {
+            return usage(format!(
+                "the record holds no decision of Knative's autoscaler: the revision is of class {}",
+                other.name()
+            ));
+        }
         usage(
             "the record holds no decision of Knative's autoscaler: it takes a PodAutoscaler, \
              config-autoscaler, and queue-proxies, activators or the autoscaler's metrics"

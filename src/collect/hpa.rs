@@ -38,6 +38,8 @@ pub(super) fn autoscaler(raw: &DynamicObject) -> HorizontalPodAutoscaler {
     let data = &raw.data;
     let statuses: Vec<&Value> = list(&data["status"]["currentMetrics"]).collect();
     let labels = raw.metadata.labels.as_ref();
+    // The controller writes conditions with its first status; before that, zeros are no numbers.
+    let has_status = list(&data["status"]["conditions"]).next().is_some();
     HorizontalPodAutoscaler {
         id: id(raw),
         created: created(raw),
@@ -60,8 +62,9 @@ pub(super) fn autoscaler(raw: &DynamicObject) -> HorizontalPodAutoscaler {
             scale_up: rules(&data["spec"]["behavior"]["scaleUp"]),
             scale_down: rules(&data["spec"]["behavior"]["scaleDown"]),
         }),
-        current_replicas: count(data, "/status/currentReplicas"),
-        desired_replicas: count(data, "/status/desiredReplicas"),
+        // A zero is left out of the status.
+        current_replicas: has_status.then(|| count(data, "/status/currentReplicas").unwrap_or(0)),
+        desired_replicas: count(data, "/status/desiredReplicas").filter(|_| has_status),
         last_scale: time(data, "/status/lastScaleTime"),
         able_to_scale: condition(raw, "AbleToScale"),
         scaling_active: condition(raw, "ScalingActive"),
@@ -246,6 +249,18 @@ mod tests {
         assert_eq!(behavior.scale_down.unwrap().window_s, Some(20));
         assert_eq!(read.scaling_limited.reason, "ScaleUpLimit");
         assert_eq!(read.able_to_scale.status, Status::Unknown);
+    }
+
+    #[test]
+    fn no_replicas_are_zero_once_the_controller_looked_and_unknown_before() {
+        let condition = json!({"type": "AbleToScale", "status": "True"});
+        for (status, current, desired) in [
+            (json!({"desiredReplicas": 0}), None, None),
+            (json!({"desiredReplicas": 1, "conditions": [condition]}), Some(0), Some(1)),
+        ] {
+            let read = autoscaler(&raw(json!({"metadata": {"name": "web"}, "status": status})));
+            assert_eq!((read.current_replicas, read.desired_replicas), (current, desired));
+        }
     }
 
     #[test]

@@ -131,6 +131,8 @@ impl Watch {
         // Of each place that is in trouble, how many requests had gone well before.
         let mut in_trouble = vec![None; self.places.len()];
         let mut tick = tokio::time::interval(TELL_EVERY);
+        // Where the objects themselves may not be seen, none is no news.
+        let (mut is_closed, mut has_told) = (false, false);
         self.sender.send(Event::Listing(self.kind)).await;
         loop {
             let (place, item) = tokio::select! { biased;
@@ -154,6 +156,9 @@ impl Watch {
                 // Said before anything was asked.
                 Ok(watcher::Event::Init) => known.listings[place] += 1,
                 Ok(event) => {
+                    // The first ones of a list are not yet all that there is.
+                    let is_listing = matches!(event, watcher::Event::InitApply(_));
+                    is_closed &= place != 0 || is_listing;
                     for mut fact in known.facts(place, event) {
                         if place == 0 {
                             self.adopt(&mut fact);
@@ -178,6 +183,9 @@ impl Watch {
                     let trouble = self.trouble(&self.places[place], &error);
                     // A place that is closed must not keep the others from being complete.
                     known.is_listed[place] |= trouble.state != State::Failing;
+                    if place == 0 {
+                        is_closed = trouble.state == State::Denied;
+                    }
                     in_trouble[place] = Some(meters[place].n_successes());
                     if self.kind == Kind::Pod && trouble.state == State::Denied {
                         self.roster.set_blind(true);
@@ -187,6 +195,9 @@ impl Watch {
             }
             if !was_listed && known.is_all_listed() {
                 self.roster.note(&Event::Listed(self.kind));
+            }
+            if !has_told && !is_closed && known.is_all_listed() {
+                has_told = true;
                 self.sender.send(Event::Listed(self.kind)).await;
             }
         }
@@ -509,7 +520,7 @@ mod tests {
             _ => Answer::Hang,
         });
         let (facts, reports) = said(&mut bus, 40).await;
-        assert_eq!(short(&facts), ["listing", "listed", "+a1"], "others need not wait for it");
+        assert_eq!(short(&facts), ["listing", "+a1", "listed"], "before, none is no news");
         assert_eq!(states(&reports), [State::Connecting, State::Denied, State::Ok]);
         let denied = reports.iter().find(|report| report.state == State::Denied).unwrap();
         assert_eq!(denied.reason, "may not list and watch pods in namespace default");

@@ -298,6 +298,13 @@ pub struct PodAutoscaler {
     pub annotations: BTreeMap<String, String>,
 }
 
+impl PodAutoscaler {
+    /// Whether Knative's own autoscaler decides: it is the default class.
+    pub fn is_kpa(&self) -> bool {
+        self.class.is_empty() || self.class.starts_with("kpa.")
+    }
+}
+
 /// A `ServerlessService`; it carries its revision's name.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ServerlessService {

@@ -222,9 +222,15 @@ fn together(ratio: f64, pods: u32, current: u32, tolerance: Tolerance) -> Propos
 /// ready does not matter.
 #[expect(clippy::cast_precision_loss, reason = "as in the controller")]
 fn shared(usage: i64, goal: i64, status_replicas: u32, tolerance: Tolerance) -> Proposal {
+    let whole = usage as f64 / goal as f64;
+    if status_replicas == 0 {
+        // Nothing over no pods is no ratio; the controller comes to the same.
+        let (replicas, kept) = (replicas(whole), None);
+        return Proposal { replicas, ratio: whole, filled: None, pods: 0, kept };
+    }
     let ratio = usage as f64 / (goal as f64 * f64::from(status_replicas));
     let (pods, kept) = (status_replicas, tolerance.admits(ratio).then_some(Kept::Tolerance));
-    let wanted = replicas(usage as f64 / goal as f64);
+    let wanted = replicas(whole);
     let replicas = if kept.is_some() { status_replicas } else { wanted };
     Proposal { replicas, ratio, filled: None, pods, kept }
 }

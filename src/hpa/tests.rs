@@ -473,3 +473,10 @@ proptest! {
         prop_assert_eq!(paused.look(&seen, now), Step::Paused);
     }
 }
+
+#[test]
+fn from_no_replica_nothing_wants_nothing_and_is_a_number() {
+    let usage = Usage::Whole { usage: 0, status_replicas: 0, ready: 0 };
+    let proposal = propose(Target::AverageValue(5000), usage, 0, Tolerance::default()).unwrap();
+    assert_eq!((proposal.replicas, proposal.ratio, proposal.pods), (0, 0.0, 0));
+}

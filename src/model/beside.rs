@@ -25,8 +25,10 @@ impl Model {
     /// A queue-proxy answered: the pod has it, and the model of its revision's decider.
     pub(super) fn queue_proxy(&mut self, reading: &QueueProxy) {
         self.cluster.queue_proxy(reading);
-        let Some(revision) = self.cluster.revision_of(&reading.pod) else { return };
-        self.scaling.queue_proxy(&revision, reading);
+        let Some(life) = self.cluster.pod_named(&reading.pod) else { return };
+        let Some(revision) = life.revision() else { return };
+        let is_ready = is_ready(life);
+        self.scaling.queue_proxy(&revision, reading, is_ready);
         let Some(stat) = reading.stat else { return };
         if let Some(scaling) = self.scaling.entry(&revision)
             && let Some(shadow) = &mut scaling.shadow
@@ -37,7 +39,7 @@ impl Model {
 
     /// Where nothing tells what waits in the activators, our own requests in flight do.
     pub(super) fn own_load(&mut self, interval: &Interval) {
-        let Some(revision) = self.measured_revisions().into_iter().next() else { return };
+        let Some(revision) = self.loaded_revision() else { return };
         let in_flight = f64::from(u32::try_from(interval.in_flight).unwrap_or(u32::MAX));
         if let Some(scaling) = self.scaling.entry(&revision)
             && let Some(shadow) = &mut scaling.shadow
@@ -52,8 +54,9 @@ impl Model {
         let Some(autoscaler) = self.cluster.autoscalers.get(revision) else { return };
         let Some(scaling) = self.scaling.get(revision) else { return };
         let Some(config) = scaling.config.clone() else { return };
-        let is_kpa = autoscaler.class.is_empty() || autoscaler.class.starts_with("kpa.");
-        if !is_kpa {
+        let is_new = scaling.shadow.is_none();
+        // An old one, to which no route leads, decides nothing.
+        if is_new && !autoscaler.reachable && autoscaler.actual.unwrap_or(0) == 0 {
             return;
         }
         let sks = self.cluster.sks.get(revision);
@@ -78,9 +81,9 @@ impl Model {
                 .and_then(|it| it.replicas),
         };
         let trouble = self.trouble(revision);
-        let is_new = scaling.shadow.is_none();
+        let is_ours = !is_new || self.run.service().is_none() || self.is_named(revision);
         let anchor = self.run.anchor();
-        let Some(shadow) = self.scaling.shadow(anchor, at, revision) else { return };
+        let Some(shadow) = self.scaling.shadow(anchor, at, (revision, is_ours)) else { return };
         if is_new {
             for life in self.cluster.pods_of(revision) {
                 shadow.pod(life.ready_seen.unwrap_or(at), &life.pod.id.name, is_ready(life));

@@ -134,10 +134,10 @@ impl Cluster {
         self.relisting.insert(kind, ids);
     }
 
-    pub(super) fn listed(&mut self, at: At, kind: Kind) -> Vec<Leaver> {
+    /// Returns what the list did not name: it is gone.
+    pub(super) fn listed(&mut self, kind: Kind) -> BTreeSet<Id> {
         self.listed.insert(kind);
-        let unnamed = self.relisting.remove(&kind).unwrap_or_default();
-        unnamed.into_iter().filter_map(|id| self.gone(at, &Gone { kind, id })).collect()
+        self.relisting.remove(&kind).unwrap_or_default()
     }
 
     /// Returns the pod that is gone, if it was one of a revision.
@@ -232,9 +232,9 @@ impl Cluster {
         }
     }
 
-    /// The revision of the pod of that name, if it is known.
-    pub(super) fn revision_of(&self, pod: &Name) -> Option<Name> {
-        self.pods.values().find(|life| is_pod(life, pod))?.revision()
+    /// The pod of that name that exists, if it is known.
+    pub(super) fn pod_named(&self, pod: &Name) -> Option<&PodLife> {
+        self.pods.values().find(|life| is_pod(life, pod))
     }
 
     pub(super) fn usage(&mut self, at: At, usage: &Usage) {
@@ -320,7 +320,7 @@ impl Cluster {
     }
 }
 
-/// Counts no pod twice: the first of the name that still exists and is not finished.
+/// Whether it has that name.
 fn is_pod(life: &PodLife, name: &Name) -> bool {
     life.pod.id.name == name.name && life.pod.id.namespace == name.namespace
 }

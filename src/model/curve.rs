@@ -16,9 +16,8 @@ const SETTLED: Duration = Duration::from_secs(2);
 /// Adds the newest interval of load to `curve`, if the pods that met it are known and settled.
 pub(super) fn add(curve: &mut Curve, model: &Model, began: At) {
     let Some(heat) = model.traffic.heat.back().filter(|heat| heat.began == began) else { return };
-    let revisions = model.measured_revisions();
-    // With more than one, nobody knows which latencies are whose.
-    let [revision] = revisions.as_slice() else { return };
+    // Where a route splits the load, nobody knows which latencies are whose.
+    let Some(revision) = &model.loaded_revision() else { return };
     let Some(scaling) = model.scaling.get(revision) else { return };
     let ready = scaling.ready.at(began, None).filter(|ready| 0.0 < *ready);
     let settled = scaling.ready.since(began).filter(|since| SETTLED <= began.since(*since));

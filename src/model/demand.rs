@@ -5,7 +5,6 @@
 //! input; and the autoscaler's average over its panic window, which is the same, smoothed.
 
 use crate::event::cluster::Name;
-use crate::event::run::Executor;
 use crate::event::scaler::Stat;
 use crate::kpa::config::Metric;
 use crate::series::Series;
@@ -151,8 +150,7 @@ impl Demand {
     pub fn of(model: &Model, revision: &Name) -> Option<Self> {
         let scaling = model.scaling.get(revision)?;
         let metric = scaling.config.as_ref().map_or(Metric::Concurrency, |it| it.config.metric);
-        let is_ours = model.run.executor() != Executor::None
-            && model.measured_revisions().first() == Some(revision);
+        let is_ours = model.loaded_revision().as_ref() == Some(revision);
         let traffic = &model.traffic;
         let sent = match metric {
             Metric::Concurrency => &traffic.in_flight_by_second.series,
@@ -197,8 +195,7 @@ pub fn now(model: &Model, revision: &Name) -> Option<f64> {
     let scaling = model.scaling.get(revision)?;
     let is_rps = scaling.config.as_ref().is_some_and(|it| it.config.metric == Metric::Rps);
     let traffic = &model.traffic;
-    let is_ours = model.run.executor() != Executor::None
-        && model.measured_revisions().first() == Some(revision);
+    let is_ours = model.loaded_revision().as_ref() == Some(revision);
     let (sent, inputs) = if is_rps {
         (&traffic.sent_by_second.series, &scaling.inputs.rps)
     } else {

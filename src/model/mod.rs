@@ -27,6 +27,7 @@ use std::collections::BTreeSet;
 use crate::event::Event;
 use crate::event::Stamped;
 use crate::event::cluster::ConfigMap;
+use crate::event::cluster::Gone;
 use crate::event::cluster::Kind;
 use crate::event::cluster::Name;
 use crate::event::cluster::Object;
@@ -34,6 +35,7 @@ use crate::event::cluster::PodAutoscaler;
 use crate::event::cluster::ServerlessService;
 use crate::event::cluster::Status;
 use crate::event::hpa::HorizontalPodAutoscaler;
+use crate::event::run::Executor;
 use crate::event::source::Report;
 use crate::event::source::State;
 use crate::kpa::Effective;
@@ -142,30 +144,15 @@ impl Model {
             }
             Event::Listing(kind) => self.cluster.listing(*kind),
             Event::Listed(kind) => {
-                let gone = self.cluster.listed(at, *kind);
-                for leaver in gone {
-                    self.pod_gone(at, leaver);
+                for id in self.cluster.listed(*kind) {
+                    self.gone(at, &Gone { kind: *kind, id });
                 }
                 if *kind == Kind::Pod {
                     self.count_all(at);
                 }
             }
             Event::Seen(object) => self.seen(at, object),
-            Event::Gone(gone) => {
-                if let Some(leaver) = self.cluster.gone(at, gone) {
-                    self.pod_gone(at, leaver);
-                }
-                if gone.kind == Kind::HorizontalPodAutoscaler {
-                    self.hpas.gone(at, &name_of(&gone.id.namespace, &gone.id.name));
-                }
-                if gone.kind == Kind::Revision {
-                    let (namespace, name) = (gone.id.namespace.clone(), gone.id.name.clone());
-                    let revision = Name { namespace, name };
-                    if !self.cluster.revisions.contains_key(&revision) {
-                        self.scaling.forget(&revision);
-                    }
-                }
-            }
+            Event::Gone(gone) => self.gone(at, gone),
             Event::Autoscaler(reading) => self.scaling.reading(at, reading, &mut self.happenings),
             Event::AutoscalerLog(line) => {
                 self.scaling.log_line(self.run.anchor(), line, &mut self.happenings);
@@ -245,7 +232,13 @@ impl Model {
             }
             Object::Revision(revision) => {
                 self.cluster.seen(at, anchor, object);
-                self.revision_seen(at, &name_of(&revision.id.namespace, &revision.id.name));
+                let name = name_of(&revision.id.namespace, &revision.id.name);
+                let service = revision.service.as_deref();
+                let service = service.map(|service| name_of(&name.namespace, service));
+                if service.is_some() && service == self.run.service() {
+                    self.run.is_about(&name);
+                }
+                self.revision_seen(at, &name);
             }
             Object::Service(_) | Object::ScaledObject(_) => {
                 self.cluster.seen(at, anchor, object);
@@ -294,6 +287,49 @@ impl Model {
         }
         self.happenings.push(at, What::PodGone { revision: revision.clone(), pod });
         self.count(at, &revision);
+        self.count_cpu(at, &revision);
+        // Its revision went before it.
+        if self.is_ghost(&revision) {
+            self.scaling.forget(&revision);
+        }
+    }
+
+    /// Whether nothing is left of a revision that the run is not about.
+    fn is_ghost(&self, revision: &Name) -> bool {
+        self.cluster.is_listed(Kind::Revision)
+            && !self.cluster.revisions.contains_key(revision)
+            && !self.cluster.autoscalers.contains_key(revision)
+            && self.cluster.pods_of(revision).next().is_none()
+            && !self.is_named(revision)
+    }
+
+    /// Whether it is one of the service that the run names.
+    fn is_named(&self, revision: &Name) -> bool {
+        self.run.service().is_some() && self.measured_revisions().contains(revision)
+    }
+
+    fn gone(&mut self, at: At, gone: &Gone) {
+        let name = name_of(&gone.id.namespace, &gone.id.name);
+        let hpa = self.cluster.hpas.get(&name);
+        let hpa = hpa.filter(|it| gone.kind == Kind::HorizontalPodAutoscaler && it.id == gone.id);
+        if let Some(hpa) = hpa {
+            let target = self.cluster.scaled_by(hpa);
+            self.hpas.gone(at, &name);
+            // Nobody says any more what is desired of a plain Deployment.
+            if let Some(target) = target.filter(|it| !self.cluster.autoscalers.contains_key(it)) {
+                self.desire(at, target, None);
+            }
+        }
+        if let Some(leaver) = self.cluster.gone(at, gone) {
+            self.pod_gone(at, leaver);
+        }
+        // What the run is about is kept: people ask for it after its end.
+        if gone.kind == Kind::Revision
+            && !self.cluster.revisions.contains_key(&name)
+            && !self.is_named(&name)
+        {
+            self.scaling.forget(&name);
+        }
     }
 
     /// Pods may have been listed before their revision was; then none of it means none.
@@ -302,6 +338,8 @@ impl Model {
         if !is_counted {
             self.count(at, revision);
         }
+        // It may be the run's own, whose decider goes before others.
+        self.shadow_context(at, revision);
     }
 
     fn autoscaler_seen(&mut self, at: At, autoscaler: &PodAutoscaler) {
@@ -309,6 +347,7 @@ impl Model {
         let config = self.config_of(autoscaler);
         let Some(scaling) = self.scaling.entry(&revision) else { return };
         scaling.config = config;
+        scaling.autoscaler = Some(autoscaler.clone());
         self.shadow_context(at, &revision);
         self.desire(at, revision, autoscaler.desired);
     }
@@ -385,8 +424,11 @@ impl Model {
     }
 
     /// The configuration that is in force for a revision; `None` while the cluster's part of it
-    /// has not been seen.
+    /// has not been seen, and where another autoscaler than Knative's own decides.
     fn config_of(&self, autoscaler: &PodAutoscaler) -> Option<Effective> {
+        if !autoscaler.is_kpa() {
+            return None;
+        }
         let cluster = self.cluster.config.get("config-autoscaler")?;
         Some(Effective::new(ConfigSources {
             annotations: &autoscaler.annotations,
@@ -410,21 +452,25 @@ impl Model {
 
     fn usage(&mut self, at: At, usage: &crate::event::scaler::Usage) {
         self.cluster.usage(at, usage);
-        let Some(life) = self.cluster.pods.values().find(|life| {
-            life.pod.id.name == usage.pod.name && life.pod.id.namespace == usage.pod.namespace
-        }) else {
-            return;
-        };
-        let Some(revision) = life.revision() else { return };
+        let revision = self.cluster.pod_named(&usage.pod).and_then(PodLife::revision);
+        if let Some(revision) = revision {
+            self.count_cpu(at, &revision);
+        }
+    }
+
+    fn count_cpu(&mut self, at: At, revision: &Name) {
         let anchor = self.run.anchor();
         let cores: Vec<f64> = self
             .cluster
-            .pods_of(&revision)
+            .pods_of(revision)
             .filter_map(|life| life.usage_at(at, anchor))
             .map(|(cpu, _, _)| f64::from(u32::try_from(cpu.0).unwrap_or(u32::MAX)) / 1000.0)
             .collect();
-        if let Some(scaling) = self.scaling.entry(&revision) {
-            scaling.cpu.set(at, (!cores.is_empty()).then(|| cores.iter().sum()));
+        let cores = (!cores.is_empty()).then(|| cores.iter().sum());
+        if let Some(scaling) = self.scaling.entry(revision)
+            && (cores.is_some() || !scaling.cpu.is_empty())
+        {
+            scaling.cpu.set(at, cores);
         }
     }
 
@@ -476,14 +522,34 @@ impl Model {
         }
     }
 
-    /// The revisions that the run is about: those of its service, or all where none was named.
+    /// The revisions that the run is about: those of its service, those that are gone last, or all
+    /// where none was named.
     pub fn measured_revisions(&self) -> Vec<Name> {
-        let service = self.run.began.as_ref().and_then(|began| {
-            Some(name_of(began.namespace.as_deref()?, began.service.as_deref()?))
-        });
-        match service {
-            Some(service) => self.cluster.revisions_of(&service),
-            None => self.scaling.iter().map(|(name, _)| name.clone()).collect(),
+        let Some(service) = self.run.service() else {
+            return self.scaling.iter().map(|(name, _)| name.clone()).collect();
+        };
+        let mut names = self.cluster.revisions_of(&service);
+        let gone: Vec<_> =
+            self.run.revisions.iter().rev().filter(|it| !names.contains(it)).cloned().collect();
+        names.extend(gone);
+        names
+    }
+
+    /// The revision that all of our own load goes to; `None` without such a load, and where a route
+    /// splits it.
+    pub fn loaded_revision(&self) -> Option<Name> {
+        if self.run.executor() == Executor::None {
+            return None;
+        }
+        let service = self.run.service()?;
+        let lines = self.cluster.services.get(&service).map(|it| it.traffic.as_slice());
+        let mut shares =
+            lines.unwrap_or_default().iter().filter(|it| it.percent.is_some_and(|it| 0 < it));
+        match shares.next() {
+            Some(first) => shares
+                .all(|it| it.revision == first.revision)
+                .then(|| name_of(&service.namespace, &first.revision)),
+            None => self.measured_revisions().into_iter().next(),
         }
     }
 
@@ -501,11 +567,7 @@ impl Model {
     /// The revision that a person most likely wants to see: of the run's service the one with
     /// most traffic; else of all the first.
     pub fn main_revision(&self) -> Option<Name> {
-        let began = self.run.began.as_ref();
-        let service = began.and_then(|began| {
-            Some(name_of(began.namespace.as_deref()?, began.service.as_deref()?))
-        });
-        match service {
+        match self.run.service() {
             Some(service) => self.cluster.revisions_of(&service).into_iter().next(),
             None => self
                 .cluster

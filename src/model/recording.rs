@@ -18,6 +18,7 @@ use crate::units::At;
 use super::Model;
 use super::demand::Demand;
 use super::demand::Witness;
+use super::hpa::Class;
 use super::scaling::RevisionScaling;
 use super::startup;
 use super::startup::Startup;
@@ -74,6 +75,12 @@ pub enum Missing {
     /// No revision.
     #[error("the record knows of no revision")]
     Revision,
+    /// Another autoscaler decides.
+    #[error(
+        "the revision is of class {0}: Knative's own autoscaler does not scale it, so there is \
+         nothing to play"
+    )]
+    Class(&'static str),
     /// Nobody said what the load asked for.
     #[error(
         "the record does not say what the load asked for: neither was it ours, nor could \
@@ -92,6 +99,10 @@ impl Recording {
     /// What the model knows of a revision, from the first to the last moment of its load.
     pub fn of(model: &Model, revision: &Name) -> Result<Self, Missing> {
         let scaling = model.scaling.get(revision).ok_or(Missing::Revision)?;
+        let class = model.cluster.class_of(revision);
+        if let Some(other) = class.filter(|class| *class != Class::Kpa) {
+            return Err(Missing::Class(other.name()));
+        }
         let demand = Demand::of(model, revision).ok_or(Missing::Demand)?;
         let basis = basis(model, revision).ok_or(Missing::Config)?;
         let (from, to) = (demand.from(), demand.to());
@@ -141,7 +152,7 @@ impl Recording {
 /// What a revision's configuration is made of; `None` where its `PodAutoscaler` or
 /// `config-autoscaler` was not seen.
 pub fn basis(model: &Model, revision: &Name) -> Option<Basis> {
-    let autoscaler = model.cluster.autoscalers.get(revision)?;
+    let autoscaler = model.scaling.get(revision)?.autoscaler.as_ref()?;
     let config = model.cluster.config.get("config-autoscaler")?;
     Some(Basis {
         annotations: autoscaler.annotations.clone(),

@@ -1,7 +1,9 @@
 //! The course of the run: what was planned, where it is, what people did.
 
+use std::collections::BTreeSet;
 use std::collections::VecDeque;
 
+use crate::event::cluster::Name;
 use crate::event::run::Began;
 use crate::event::run::Control;
 use crate::event::run::Ended;
@@ -15,6 +17,8 @@ use crate::units::UnixMicros;
 
 /// Marks that are kept; older ones are counted.
 const MARKS_MAX: usize = 1000;
+/// Revisions of the run's service that are kept when they are gone.
+const REVISIONS_MAX: usize = 200;
 
 /// The course of the run.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -35,6 +39,8 @@ pub struct Run {
     pub ended: Option<Ended>,
     /// When it ended.
     pub ended_at: Option<At>,
+    /// The revisions of its service that were seen, those that are gone included.
+    pub revisions: BTreeSet<Name>,
     /// Events that the bus had no room for.
     pub n_lost: u64,
 }
@@ -91,6 +97,20 @@ impl Run {
             self.n_marks_lost += 1;
         }
         self.marks.push_back(Mark { at, what });
+    }
+
+    /// A revision of its service was seen.
+    pub(super) fn is_about(&mut self, revision: &Name) {
+        if self.revisions.len() < REVISIONS_MAX && !self.revisions.contains(revision) {
+            self.revisions.insert(revision.clone());
+        }
+    }
+
+    /// The service that it is about; `None` where none was named.
+    pub fn service(&self) -> Option<Name> {
+        let began = self.began.as_ref()?;
+        let (namespace, name) = (began.namespace.clone()?, began.service.clone()?);
+        Some(Name { namespace, name })
     }
 
     /// The wall clock at the beginning; 1970 before the first event.

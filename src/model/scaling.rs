@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::event::cluster::Name;
+use crate::event::cluster::PodAutoscaler;
 use crate::event::scaler::Activator;
 use crate::event::scaler::Autoscaler;
 use crate::event::scaler::AutoscalerLog;
@@ -65,8 +66,10 @@ pub struct RevisionScaling {
     /// What each activator pod said last, by pod.
     pub activators: BTreeMap<String, Activator>,
     /// The effective configuration; `None` until both its `PodAutoscaler` and
-    /// `config-autoscaler` were seen.
+    /// `config-autoscaler` were seen, and where another autoscaler decides.
     pub config: Option<Effective>,
+    /// Its `PodAutoscaler` as it was last seen; it may be gone since.
+    pub autoscaler: Option<PodAutoscaler>,
     /// Panics, oldest first; the last may still go on.
     pub panics: VecDeque<PanicSpan>,
     /// When the panic threshold was last seen to be reached.
@@ -268,12 +271,13 @@ impl Scaling {
         scaling.inputs.turn(reading.read, scaling.counts.map(|counts| counts.ready), all);
     }
 
-    pub(super) fn queue_proxy(&mut self, revision: &Name, reading: &QueueProxy) {
+    pub(super) fn queue_proxy(&mut self, revision: &Name, reading: &QueueProxy, is_ready: bool) {
         let Some(scaling) = self.entry(revision) else { return };
         let ready = scaling.counts.map(|counts| counts.ready);
         let activator = scaling.activator.at(reading.read, Some(FRESH));
         scaling.inputs.turn(reading.read, ready, activator);
-        if let Some(stat) = reading.stat {
+        // The autoscaler asks ready pods only, and its mean is over those.
+        if let Some(stat) = reading.stat.filter(|_| is_ready) {
             scaling.inputs.add(stat);
         }
     }
@@ -296,9 +300,10 @@ impl Scaling {
         &mut self,
         anchor: Anchor,
         now: At,
-        revision: &Name,
+        (revision, is_ours): (&Name, bool),
     ) -> Option<&mut Shadow> {
-        let has_room = self.n_shadows < SHADOWS_MAX;
+        // Half of the room is for those that the run is about.
+        let has_room = self.n_shadows < if is_ours { SHADOWS_MAX } else { SHADOWS_MAX / 2 };
         let do_answer = self.do_activators_answer;
         let scaling = self.by_revision.get_mut(revision)?;
         if scaling.shadow.is_none() {
@@ -411,14 +416,18 @@ impl RevisionScaling {
             let (revision, pod) = (reading.revision.clone(), reading.pod.clone());
             log.push(at, What::Owner { revision, pod });
         }
+        // Every decider begins with gauges at zero.
+        let has_decided = |of: &Autoscaler| averages(of).target.is_some_and(|it| 0.0 < it);
+        let begins = !has_decided(reading) && before.as_ref().is_some_and(has_decided);
         if let Some(shadow) = &mut self.shadow {
             if is_other_pod {
                 shadow.leader_changed(read);
             }
-            // Every decider begins with gauges at zero.
-            let has_decided = |of: &Autoscaler| averages(of).target.is_some_and(|it| 0.0 < it);
-            let begins = !has_decided(reading) && before.as_ref().is_some_and(has_decided);
             shadow.reported(reported(reading), begins || is_other_pod);
+        }
+        // One that begins in panic counts from its own beginning.
+        if begins || is_other_pod {
+            self.last_over = reading.panic.filter(|it| *it).map(|_| read);
         }
         let averages = averages(reading);
         for (series, value) in [
@@ -431,6 +440,10 @@ impl RevisionScaling {
                 Some(value) => series.push(read, value),
                 None => series.gap(read),
             }
+        }
+        // It tells more, and later, than the line that the log ended with.
+        if reading.panic.is_some() {
+            self.log_panics = None;
         }
         match self.panic_begins_above() {
             Some(enters) => self.enters.push(read, enters),
@@ -475,10 +488,10 @@ impl RevisionScaling {
             LogLine::UnPanicking => false,
             _ => return,
         };
-        self.log_panics = Some(panics);
         if has_metric {
             return;
         }
+        self.log_panics = Some(panics);
         if is_before {
             self.panicked_before(panics);
             return;
@@ -530,6 +543,8 @@ impl RevisionScaling {
             let (began, seen) = (at, at);
             self.panics.push_back(PanicSpan { began, ended: None, seen, origin, was_on, fresh });
             self.held_max = None;
+            // What was reached in an earlier panic says nothing of this one.
+            self.last_over = self.last_over.filter(|over| *over == at);
             let averages = averages(reading);
             log.push(
                 at,

@@ -48,7 +48,7 @@ impl Scorecard {
             time_to_desired_s: time_to_desired(&scaling.desired, &scaling.ready, end),
             oscillations: oscillations(&scaling.desired),
             panic_share: panic_share(model, revision, scaling, end),
-            cold_start_share: cold_start_share(model, &revisions),
+            cold_start_share: cold_start_share(model),
             ..Self::default()
         };
         if let Some(demand) = Demand::of(model, revision) {
@@ -153,9 +153,9 @@ fn panic_share(model: &Model, revision: &Name, scaling: &RevisionScaling, end: A
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a share")]
-fn cold_start_share(model: &Model, revisions: &[Name]) -> Option<(f64, f64)> {
+fn cold_start_share(model: &Model) -> Option<(f64, f64)> {
     let all = model.traffic.total.succeeded;
-    let waited = waited::all(model, revisions).filter(|_| 0 < all)?;
+    let waited = waited::all(model).filter(|_| 0 < all)?;
     let share = |n: u64| (n as f64 / all as f64).min(1.0);
     Some((share(waited.at_least), share(waited.at_most)))
 }

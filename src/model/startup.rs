@@ -8,7 +8,6 @@
 use std::time::Duration;
 
 use crate::event::cluster::Name;
-use crate::event::run::Executor;
 use crate::series::Series;
 use crate::units::At;
 use crate::units::UnixMicros;
@@ -230,9 +229,7 @@ impl Startup {
         life: &PodLife,
         revision: Option<&Name>,
     ) -> Option<Known> {
-        let is_ours = model.run.executor() != Executor::None
-            && revision.is_some()
-            && model.measured_revisions().first() == revision;
+        let is_ours = revision.is_some() && model.loaded_revision().as_ref() == revision;
         if is_ours && self.from_zero == Some(true) {
             // Another one that was asked for at the same time may have been faster.
             let ready = self.at(Step::Ready)?;

@@ -549,7 +549,7 @@ fn who_waited_for_a_cold_start_has_two_bounds() {
     // ones of that interval may have been, those of the next one cannot.
     let waited = waited::waited(&feed.model, life);
     assert_eq!(waited, Some(waited::Waited { at_least: 40, at_most: 50 }));
-    assert_eq!(waited::all(&feed.model, &[revision()]), waited);
+    assert_eq!(waited::all(&feed.model), waited);
     let startup = startup::Startup::of(&feed.model, life);
     let first = startup.at(startup::Step::FirstAnswer).unwrap();
     assert_eq!((first.at, first.how), (At::from_secs(13), startup::How::Received));
@@ -611,4 +611,225 @@ proptest! {
         let all = |n: usize| u32::try_from(n).unwrap();
         prop_assert_eq!(feed.counts(), Some((all(ready), all(starting), all(going))));
     }
+}
+
+fn revision_of(service: &str, name: &str) -> Object {
+    let id = Id { name: name.to_owned(), ..pod(name, 0, true).id };
+    Object::Revision(Revision { id, service: Some(service.to_owned()), ..Revision::default() })
+}
+
+fn see(feed: &mut Feed, secs: f64, object: Object) {
+    feed.at(secs, Event::Seen(Box::new(object)));
+}
+
+fn autoscaler_of(name: &str, class: &str, desired: u32) -> Object {
+    Object::PodAutoscaler(PodAutoscaler {
+        id: Id { name: name.to_owned(), ..pod(name, 0, true).id },
+        class: class.to_owned(),
+        desired: Some(desired),
+        reachable: true,
+        ..PodAutoscaler::default()
+    })
+}
+
+fn config_autoscaler() -> Object {
+    let id = Id { name: "config-autoscaler".to_owned(), ..pod("config", 0, true).id };
+    Object::ConfigMap(ConfigMap { id, ..ConfigMap::default() })
+}
+
+fn gone(feed: &mut Feed, secs: f64, kind: Kind, name: &str) {
+    let id = Id { name: name.to_owned(), ..pod(name, 0, true).id };
+    feed.at(secs, Event::Gone(Gone { kind, id }));
+}
+
+fn service_with(shares: &[(&str, u32)]) -> Object {
+    use crate::event::cluster::Traffic;
+    let line = |(revision, percent): &(&str, u32)| Traffic {
+        revision: (*revision).to_owned(),
+        percent: Some(*percent),
+        ..Traffic::default()
+    };
+    Object::Service(crate::event::cluster::Service {
+        id: Id { name: "hello".to_owned(), ..pod("hello", 0, true).id },
+        traffic: shares.iter().map(line).collect(),
+        ..crate::event::cluster::Service::default()
+    })
+}
+
+#[test]
+fn only_knatives_own_autoscaler_has_a_configuration_and_can_be_played() {
+    use crate::model::recording::Missing;
+    use crate::model::recording::Recording;
+    for (class, has_config) in
+        [("", true), ("kpa.autoscaling.knative.dev", true), ("hpa.autoscaling.knative.dev", false)]
+    {
+        let mut feed = Feed::new();
+        see(&mut feed, 0.1, config_autoscaler());
+        see(&mut feed, 0.2, autoscaler_of("hello-00001", class, 1));
+        let scaling = feed.model.scaling.get(&revision()).unwrap();
+        assert_eq!(scaling.config.is_some(), has_config, "{class}");
+        let missing = if has_config { Missing::Demand } else { Missing::Class("hpa") };
+        assert_eq!(Recording::of(&feed.model, &revision()).unwrap_err(), missing, "{class}");
+    }
+}
+
+#[test]
+fn the_runs_own_revision_has_a_decider_however_many_there_are() {
+    let mut feed = Feed::new();
+    see(&mut feed, 0.1, config_autoscaler());
+    for n in 0..40 {
+        see(&mut feed, 0.2, autoscaler_of(&format!("other-{n:05}"), "", 1));
+    }
+    see(&mut feed, 0.3, autoscaler_of("hello-00001", "", 1));
+    see(&mut feed, 0.4, revision_of("hello", "hello-00001"));
+    assert!(feed.model.scaling.get(&revision()).unwrap().shadow.is_some());
+}
+
+#[test]
+fn a_pod_that_is_not_ready_does_not_thin_out_the_load() {
+    let mut feed = Feed::new();
+    feed.at(0.0, Event::Listing(Kind::Pod));
+    feed.at(0.0, Event::Listed(Kind::Pod));
+    feed.pod(0.5, pod("a", -100, true));
+    feed.pod(0.5, Pod { deleted: Some(UnixMicros(0)), ..pod("b", -100, true) });
+    for secs in [2u64, 3] {
+        for (name, in_flight) in [("hello-a", 20.0), ("hello-b", 0.0)] {
+            let stat = Stat { average_concurrent_requests: in_flight, ..Stat::default() };
+            let (pod, read) = (name_of("default", name), At::from_secs(secs));
+            let reading = QueueProxy { pod, read, stat: Some(stat), ..QueueProxy::default() };
+            feed.at(At::from_secs(secs).as_secs_f64(), Event::QueueProxy(reading));
+        }
+    }
+    let inputs = &feed.model.scaling.get(&revision()).unwrap().inputs;
+    assert_eq!(inputs.concurrency.at(At::from_secs(2), None), Some(20.0));
+}
+
+#[test]
+fn a_load_that_a_route_splits_is_no_revisions_own() {
+    let mut feed = from_zero();
+    see(&mut feed, 13.0, revision_of("hello", "hello-00000"));
+    see(&mut feed, 13.0, service_with(&[("hello-00001", 100), ("hello-00000", 0)]));
+    assert_eq!(feed.model.loaded_revision(), Some(revision()), "an old one takes nothing of it");
+    see(&mut feed, 14.0, service_with(&[("hello-00001", 50), ("hello-00000", 50)]));
+    assert_eq!(feed.model.loaded_revision(), None);
+    assert_eq!(waited::all(&feed.model), None);
+}
+
+#[test]
+fn the_runs_own_revision_is_known_after_it_is_gone_and_another_is_not() {
+    let mut feed = Feed::new();
+    feed.at(0.0, Event::Listing(Kind::Revision));
+    feed.at(0.0, Event::Listed(Kind::Revision));
+    feed.at(0.0, Event::Listing(Kind::Pod));
+    feed.at(0.0, Event::Listed(Kind::Pod));
+    see(&mut feed, 0.1, config_autoscaler());
+    for (service, name) in [("hello", "hello-00001"), ("other", "other-00001")] {
+        see(&mut feed, 0.2, revision_of(service, name));
+        see(&mut feed, 0.2, autoscaler_of(name, "", 3));
+        feed.pod(0.3, Pod { revision: Some(name.to_owned()), ..pod(name, 0, true) });
+        gone(&mut feed, 5.0, Kind::PodAutoscaler, name);
+        gone(&mut feed, 5.0, Kind::Revision, name);
+        gone(&mut feed, 30.0, Kind::Pod, name);
+    }
+    assert_eq!(feed.model.measured_revisions(), [revision()]);
+    let scaling = feed.model.scaling.get(&revision()).unwrap();
+    assert_eq!(scaling.desired.at(At::from_secs(4), None), Some(3.0));
+    assert!(recording::basis(&feed.model, &revision()).is_some());
+    let other = feed.model.scaling.get(&name_of("default", "other-00001"));
+    assert_eq!(other, None, "its pods that went after it bring it not back");
+}
+
+#[test]
+fn a_panic_ends_a_window_after_its_own_threshold_not_that_of_an_earlier_one() {
+    let mut feed = Feed::new();
+    see(&mut feed, 0.1, config_autoscaler());
+    see(&mut feed, 0.1, autoscaler_of("hello-00001", "", 1));
+    let calm = |feed: &mut Feed, secs, panic, pod: &str| {
+        let reading = Autoscaler {
+            revision: revision(),
+            pod: pod.to_owned(),
+            owner: Some(true),
+            read: At::from(Duration::from_secs_f64(secs)),
+            panic: Some(panic),
+            actual: Some(3.0),
+            target_concurrency: Some(7.0),
+            panic_concurrency: Some(1.0),
+            ..Autoscaler::default()
+        };
+        feed.at(secs, Event::Autoscaler(Box::new(reading)));
+    };
+    feed.reading(1.0, Some(true));
+    let leaves = |feed: &Feed, secs| match feed.panic(secs) {
+        PanicState::Panic { leaves, .. } => leaves,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(leaves(&feed, 1.0), Some(At::from_secs(61)));
+    // Another autoscaler begins in panic.
+    calm(&mut feed, 20.0, true, "autoscaler-1");
+    assert_eq!(leaves(&feed, 20.0), Some(At::from_secs(80)));
+    calm(&mut feed, 22.0, false, "autoscaler-1");
+    // The threshold was not seen to be reached again.
+    calm(&mut feed, 24.0, true, "autoscaler-1");
+    assert_eq!(leaves(&feed, 24.0), None);
+}
+
+#[test]
+fn nobody_says_what_is_desired_of_a_deployment_whose_autoscaler_is_gone() {
+    let mut feed = Feed::new();
+    let id = Id { name: "web".to_owned(), ..pod("web", 0, true).id };
+    let autoscaler = HorizontalPodAutoscaler {
+        id,
+        target: ("Deployment".to_owned(), "web".to_owned()),
+        desired_replicas: Some(5),
+        ..HorizontalPodAutoscaler::default()
+    };
+    see(&mut feed, 1.0, Object::HorizontalPodAutoscaler(autoscaler));
+    let desired =
+        |feed: &Feed| feed.model.scaling.get(&name_of("default", "web")).unwrap().desired_now;
+    assert_eq!(desired(&feed), Some(5));
+    gone(&mut feed, 2.0, Kind::HorizontalPodAutoscaler, "web");
+    assert_eq!(desired(&feed), None);
+}
+
+#[test]
+fn nobody_waited_is_known_only_where_pods_are() {
+    let mut feed = Feed::new();
+    feed.at(0.0, Event::Began(Box::new(Began { executor: Executor::Open, ..began() })));
+    see(&mut feed, 0.5, revision_of("hello", "hello-00001"));
+    assert_eq!(waited::all(&feed.model), None);
+    feed.at(1.0, Event::Listing(Kind::Pod));
+    feed.at(1.0, Event::Listed(Kind::Pod));
+    assert_eq!(waited::all(&feed.model), Some(waited::Waited::default()));
+}
+
+#[test]
+fn what_the_metric_told_since_supersedes_the_line_of_a_log() {
+    let mut feed = Feed::new();
+    feed.log(0.0, LogLine::FollowBegan);
+    feed.log(5.0, LogLine::Panicking);
+    feed.log(9.0, LogLine::UnPanicking);
+    feed.reading(20.0, Some(false));
+    let stale = PanicState::Unknown(Ignorance::Stale(Duration::from_secs(40)));
+    assert_eq!(feed.panic(60.0), stale);
+}
+
+#[test]
+fn pods_that_are_gone_use_nothing() {
+    let mut feed = Feed::new();
+    feed.at(0.0, Event::Listing(Kind::Pod));
+    feed.at(0.0, Event::Listed(Kind::Pod));
+    feed.pod(1.0, pod("a", 1, true));
+    let usage = Usage {
+        pod: name_of("default", "hello-a"),
+        timestamp: Some(ANCHOR.wall(At::from_secs(2))),
+        cpu: Some(Millicores(1400)),
+        ..Usage::default()
+    };
+    feed.at(3.0, Event::Usage(usage));
+    let cpu = |feed: &Feed, secs| {
+        feed.model.scaling.get(&revision()).unwrap().cpu.at(At::from_secs(secs), None)
+    };
+    assert_eq!(cpu(&feed, 4), Some(1.4));
+    feed.at(5.0, Event::Gone(Gone { kind: Kind::Pod, id: pod("a", 1, true).id }));
+    assert_eq!(cpu(&feed, 6), None);
 }

@@ -9,8 +9,7 @@
 
 use std::time::Duration;
 
-use crate::event::cluster::Name;
-use crate::event::run::Executor;
+use crate::event::cluster::Kind;
 use crate::series::HeatColumn;
 use crate::units::At;
 
@@ -37,8 +36,7 @@ pub struct Waited {
 /// Requests that waited for a pod; `None` where the load is not ours or its start is not known.
 pub fn waited(model: &Model, life: &PodLife) -> Option<Waited> {
     let revision = life.revision()?;
-    let is_ours = model.run.executor() != Executor::None
-        && model.measured_revisions().first() == Some(&revision);
+    let is_ours = model.loaded_revision().as_ref() == Some(&revision);
     let startup = Startup::of(model, life);
     let ready = startup.at(Step::Ready)?.at;
     let from_zero = startup.from_zero?;
@@ -54,13 +52,15 @@ pub fn waited(model: &Model, life: &PodLife) -> Option<Waited> {
     is_ours.then(|| count(model, until, from_zero, slow))
 }
 
-/// Requests that waited for any cold start of a revision. Two pods that became ready together
-/// would count the same requests twice: of what overlaps only the largest counts.
-pub fn all(model: &Model, revisions: &[Name]) -> Option<Waited> {
-    let mut sum: Option<Waited> = None;
-    let mut waits: Vec<(At, Waited)> = startup::started(model, revisions)
-        .filter_map(|life| Some((life.ready_seen?, waited(model, life)?)))
-        .collect();
+/// Requests that waited for any cold start of the revision that our load goes to; `None` where it
+/// goes to none alone, or one of the starts is not known. Two pods that became ready together would
+/// count the same requests twice: of what overlaps only the largest counts.
+pub fn all(model: &Model) -> Option<Waited> {
+    let revision = model.loaded_revision().filter(|_| model.cluster.is_listed(Kind::Pod))?;
+    let mut sum = Waited::default();
+    let mut waits = startup::started(model, std::slice::from_ref(&revision))
+        .map(|life| Some((life.ready_seen?, waited(model, life)?)))
+        .collect::<Option<Vec<(At, Waited)>>>()?;
     waits.sort_by_key(|(ready, _)| *ready);
     let mut group: Option<(At, Waited)> = None;
     for (ready, waited) in waits {
@@ -77,15 +77,14 @@ pub fn all(model: &Model, revisions: &[Name]) -> Option<Waited> {
         }
     }
     add(&mut sum, group);
-    sum.or_else(|| (model.run.executor() != Executor::None).then(Waited::default))
+    Some(sum)
 }
 
 /// Pods that become ready within this time serve the same waiting requests.
 const TOGETHER: Duration = Duration::from_secs(10);
 
-fn add(sum: &mut Option<Waited>, group: Option<(At, Waited)>) {
+const fn add(sum: &mut Waited, group: Option<(At, Waited)>) {
     if let Some((_, waited)) = group {
-        let sum = sum.get_or_insert_default();
         sum.at_least += waited.at_least;
         sum.at_most += waited.at_most;
     }

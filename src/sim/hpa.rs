@@ -82,7 +82,7 @@ pub(crate) fn object(
             "scaleUp": rules(json!([pods, percent])), "scaleDown": rules(json!([percent])),
         });
     }
-    json!({ "metadata": meta, "spec": spec, "status": { "currentReplicas": 0, "desiredReplicas": 0 } })
+    json!({ "metadata": meta, "spec": spec, "status": { "desiredReplicas": 0 } })
 }
 
 /// One metric of a spec. Without a target Kubernetes takes 80 % of the CPU.
@@ -150,10 +150,14 @@ fn sync(world: &Rc<World>, deployed: &Rc<Deployed>, memory: &mut Memory) {
         let wanted = conditions_of(decision.outcome, decision.desired != current);
         let conditions = conditions::render(&object["status"], &now, &wanted);
         let mut status = json!({
-            "currentReplicas": current, "desiredReplicas": decision.desired,
+            "desiredReplicas": decision.desired,
             "currentMetrics": statuses, "conditions": conditions,
             "observedGeneration": object["metadata"]["generation"],
         });
+        // The field is left out where it is zero.
+        if 0 < current {
+            status["currentReplicas"] = current.into();
+        }
         status["lastScaleTime"] = if decision.desired == current {
             object["status"]["lastScaleTime"].clone()
         } else {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::event::cluster::Condition;
 use crate::event::cluster::Name;
+use crate::event::cluster::PodAutoscaler;
 use crate::event::cluster::Status;
 use crate::event::hpa::Amount;
 use crate::event::hpa::Behavior as SeenBehavior;
@@ -63,8 +64,7 @@ pub struct HpaScaling {
     pub desired: Series,
     /// What each metric must have proposed at the last sync that we saw, in the order of the spec.
     pub proposals: Vec<Result<Proposal, Invalid>>,
-    /// When its status last changed.
-    pub told: At,
+    is_gone: bool,
     memory: Memory,
 }
 
@@ -118,7 +118,10 @@ impl Hpas {
         let id = &autoscaler.id;
         let name = Name { namespace: id.namespace.clone(), name: id.name.clone() };
         if AUTOSCALERS_MAX <= self.by_name.len() && !self.by_name.contains_key(&name) {
-            return;
+            // One that is gone makes room.
+            let gone = self.by_name.iter().find(|(_, it)| it.is_gone).map(|(name, _)| name.clone());
+            let Some(gone) = gone else { return };
+            self.by_name.remove(&gone);
         }
         self.by_name.entry(name).or_default().seen(at, autoscaler, ready);
     }
@@ -135,7 +138,7 @@ impl Hpas {
 
 impl HpaScaling {
     fn seen(&mut self, at: At, autoscaler: &HorizontalPodAutoscaler, ready: Option<u32>) {
-        self.told = at;
+        self.is_gone = false;
         self.current.set(at, autoscaler.current_replicas.map(f64::from));
         self.desired.set(at, autoscaler.desired_replicas.map(f64::from));
         let n_metrics = autoscaler.metrics.len().min(METRICS_MAX);
@@ -156,6 +159,7 @@ impl HpaScaling {
     }
 
     fn gone(&mut self, at: At) {
+        self.is_gone = true;
         for series in [&mut self.current, &mut self.desired] {
             series.gap(at);
         }
@@ -370,7 +374,7 @@ impl Cluster {
     /// Who scales a revision or a plain Deployment; `None` while nothing says so.
     pub fn class_of(&self, revision: &Name) -> Option<Class> {
         let autoscaler = self.autoscalers.get(revision);
-        if autoscaler.is_some_and(|it| it.class.is_empty() || it.class.starts_with("kpa.")) {
+        if autoscaler.is_some_and(PodAutoscaler::is_kpa) {
             return Some(Class::Kpa);
         }
         if self.scaled_object_of(revision).is_some() {

@@ -236,6 +236,12 @@ impl Known<'_> {
             text.words("see to zero");
             return text;
         }
+        let floor = self.config.activation_scale;
+        if 1 < floor && pods <= floor {
+            text.words("when nothing is asked for: activation-scale keeps ");
+            text.number(&floor.to_string());
+            return text;
+        }
         text.words(&format!(
             "when the {} s average is at most ",
             self.config.stable_window.as_secs()
