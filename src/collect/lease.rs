@@ -87,7 +87,7 @@ impl Leases {
             }
         }
         let owners = Owners::from_leases(&leases);
-        if owners.0.is_empty() {
+        if owners.pods().is_empty() {
             return Err(Trouble::absent(
                 format!("no Lease {PREFIX}… in {}", self.system),
                 format!("check with `kubectl -n {} get leases,pods`", self.system),
@@ -123,27 +123,27 @@ impl Leases {
 // === impl Owners ===
 
 impl Owners {
-    /// From Lease objects; those of others are passed over. The holder is `POD_ADDRESS`.
+    /// From Lease objects; those of others are passed over. The holder is `POD_ADDRESS`, and empty
+    /// from when an autoscaler gives a bucket up until another takes it.
     fn from_leases(leases: &[Value]) -> Self {
         let held = leases.iter().filter_map(|lease| {
             let name = lease.pointer("/metadata/name")?.as_str()?;
             let holder = lease.pointer("/spec/holderIdentity")?.as_str()?;
             let pod = holder.rsplit_once('_').map_or(holder, |(pod, _)| pod);
-            (name.starts_with(PREFIX) && !pod.is_empty())
-                .then(|| (clean(name, MAX_NAME), clean(pod, MAX_NAME)))
+            name.starts_with(PREFIX).then(|| (clean(name, MAX_NAME), clean(pod, MAX_NAME)))
         });
         Self(held.take(100).collect())
     }
 
     /// The pods that hold a bucket.
     pub(crate) fn pods(&self) -> BTreeSet<&str> {
-        self.0.values().map(String::as_str).collect()
+        self.0.values().map(String::as_str).filter(|pod| !pod.is_empty()).collect()
     }
 
-    /// The pod that decides for a revision.
+    /// The pod that decides for a revision; `None` while nobody does.
     pub(crate) fn owner(&self, revision: &Name) -> Option<&str> {
         let bucket = bucket(self.0.keys(), &format!("{}/{}", revision.namespace, revision.name))?;
-        self.0.get(bucket).map(String::as_str)
+        self.0.get(bucket).map(String::as_str).filter(|pod| !pod.is_empty())
     }
 }
 
@@ -194,6 +194,21 @@ mod tests {
         assert_eq!(owners.owner(&revision), Some("autoscaler-586f99b66b-r4c2q"));
         assert_eq!(owners.pods().len(), 1);
         assert_eq!(Owners::default().owner(&revision), None);
+    }
+
+    #[test]
+    fn a_bucket_given_up_stays_a_bucket_and_nobody_decides_in_it() {
+        let lease = |idx: u32, holder: &str| {
+            json!({"metadata": {"name": format!("autoscaler-bucket-{idx:02}-of-02")},
+                   "spec": {"holderIdentity": holder}})
+        };
+        let named = |name: &str| Name { namespace: "default".to_owned(), name: name.to_owned() };
+        // Of two, `hello-00001` is in the second and `ns/π` in the first.
+        let owners = Owners::from_leases(&[lease(0, "one_1"), lease(1, "")]);
+        assert_eq!(owners.owner(&named("hello-00001")), None);
+        assert_eq!(owners.pods(), BTreeSet::from(["one"]));
+        let other = Name { namespace: "ns".to_owned(), name: "π".to_owned() };
+        assert_eq!(owners.owner(&other), Some("one"));
     }
 
     #[test]

@@ -19,6 +19,8 @@ use crate::event::scaler::QueueProxy;
 use crate::kpa::Effective;
 use crate::kpa::Observed;
 use crate::kpa::config::Metric;
+use crate::kpa::decide::PanicLine;
+use crate::kpa::decide::panic_line;
 use crate::series::Series;
 use crate::units::Anchor;
 use crate::units::At;
@@ -430,11 +432,15 @@ impl RevisionScaling {
             self.last_over = reading.panic.filter(|it| *it).map(|_| read);
         }
         let averages = averages(reading);
+        // Before the first decision, which sets the target, zeros are no numbers.
+        let is_undecided = averages.target.is_some_and(|target| target <= 0.0);
+        let decided = |value: Option<f64>| value.filter(|_| !is_undecided);
+        let wanted = reading.desired.filter(|it| 0.0 < *it).or_else(|| decided(reading.desired));
         for (series, value) in [
-            (&mut self.wanted, reading.desired),
-            (&mut self.stable, averages.stable),
-            (&mut self.panic, averages.panic),
-            (&mut self.excess_burst_capacity, reading.excess_burst_capacity),
+            (&mut self.wanted, wanted),
+            (&mut self.stable, decided(averages.stable)),
+            (&mut self.panic, decided(averages.panic)),
+            (&mut self.excess_burst_capacity, decided(reading.excess_burst_capacity)),
         ] {
             match value {
                 Some(value) => series.push(read, value),
@@ -445,8 +451,8 @@ impl RevisionScaling {
         if reading.panic.is_some() {
             self.log_panics = None;
         }
-        match self.panic_begins_above() {
-            Some(enters) => self.enters.push(read, enters),
+        match self.panic_line() {
+            Some(line) => self.enters.push(read, line.above),
             None => self.enters.gap(read),
         }
         if self.is_over() == Some(true) {
@@ -646,25 +652,18 @@ impl RevisionScaling {
         Some(self.last_over? + window)
     }
 
-    /// The panic average above which panic begins: `ceil(average / target)` must reach the
-    /// threshold times the ready pods, of which there count at least one.
-    pub fn panic_begins_above(&self) -> Option<f64> {
+    /// Where panic begins, by what was read last.
+    fn panic_line(&self) -> Option<PanicLine> {
         let reading = self.reading.as_ref()?;
         let target = averages(reading).target.filter(|target| 0.0 < *target)?;
-        Some((self.panic_begins_at()? - 1.0) * target)
-    }
-
-    /// How many pods must be wanted over the panic window for panic to begin.
-    pub fn panic_begins_at(&self) -> Option<f64> {
-        let ready = self.reading.as_ref()?.actual?.max(1.0);
         let threshold = self.config.as_ref()?.config.panic_threshold;
-        Some((threshold * ready).ceil())
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "pods")]
+        let ready = reading.actual?.max(0.0) as u32;
+        Some(panic_line(threshold, target, ready))
     }
 
     fn is_over(&self) -> Option<bool> {
-        let averages = averages(self.reading.as_ref()?);
-        let wanted = (averages.panic? / averages.target.filter(|target| 0.0 < *target)?).ceil();
-        Some(self.panic_begins_at()? <= wanted)
+        Some(self.panic_line()?.above < averages(self.reading.as_ref()?).panic?)
     }
 
     pub(super) fn counts(&mut self, at: At, counts: PodCounts) {

@@ -449,6 +449,34 @@ fn what_is_desired_again_after_a_gap_is_drawn_again() {
 }
 
 #[test]
+fn zeros_of_an_autoscaler_that_has_not_decided_yet_are_no_numbers() {
+    let mut feed = Feed::new();
+    feed.reading(1.0, Some(false));
+    let fresh = |secs: u64, target: f64, desired: f64| Autoscaler {
+        revision: revision(),
+        pod: "autoscaler-1".to_owned(),
+        owner: Some(true),
+        read: At::from_secs(secs),
+        desired: Some(desired),
+        target_concurrency: Some(target),
+        panic_concurrency: Some(0.0),
+        stable_concurrency: Some(0.0),
+        excess_burst_capacity: Some(0.0),
+        ..Autoscaler::default()
+    };
+    for (secs, target, desired) in [(2, 0.0, 0.0), (3, 0.0, 5.0), (4, 7.0, 0.0)] {
+        let reading = fresh(secs, target, desired);
+        feed.at(f64::from(u32::try_from(secs).unwrap()), Event::Autoscaler(Box::new(reading)));
+    }
+    let scaling = feed.model.scaling.get(&revision()).unwrap();
+    let at =
+        |series: &crate::series::Series| [2, 3, 4].map(|secs| series.at(At::from_secs(secs), None));
+    assert_eq!(at(&scaling.stable), [None, None, Some(0.0)]);
+    assert_eq!(at(&scaling.excess_burst_capacity), [None, None, Some(0.0)]);
+    assert_eq!(at(&scaling.wanted), [None, Some(5.0), Some(0.0)]);
+}
+
+#[test]
 fn a_pod_that_lost_its_lease_is_not_believed() {
     let mut feed = Feed::new();
     feed.reading(1.0, Some(false));

@@ -3,7 +3,9 @@
 use super::About;
 use super::Finding;
 use super::Verdict;
+use crate::event::cluster::Phase;
 use crate::event::source::State;
+use crate::model::Model;
 
 /// The source that reads them.
 const SOURCE: &str = "autoscaler metrics";
@@ -27,7 +29,8 @@ impl Finding for MetricsOff {
     fn check(&self, about: &About<'_>) -> Verdict {
         match about.model.sources.get(SOURCE) {
             None => Verdict::Unknown,
-            Some(source) if source.report.state == State::Absent => {
+            // Without an autoscaler nothing is switched off.
+            Some(source) if source.report.state == State::Absent && runs(about.model) => {
                 Verdict::Holds(Some(source.since), Vec::new())
             }
             Some(_) => Verdict::Fine,
@@ -38,4 +41,10 @@ impl Finding for MetricsOff {
         "its averages and its wish cannot be read; panic is known from its log, if at all"
             .to_owned()
     }
+}
+
+/// Whether there is an autoscaler that could export something.
+fn runs(model: &Model) -> bool {
+    let mut pods = model.cluster.pods.values();
+    pods.any(|it| it.pod.app.as_deref() == Some("autoscaler") && it.pod.phase == Phase::Running)
 }

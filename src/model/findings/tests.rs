@@ -353,6 +353,15 @@ fn metrics_that_are_off_are_told_once() {
     story.source(1.0, "autoscaler metrics", State::Ok);
     story.assert_quiet("metrics_off");
     story.source(5.0, "autoscaler metrics", State::Absent);
+    story.assert_quiet("metrics_off");
+    // Where an autoscaler runs and exports nothing.
+    let autoscaler = Pod {
+        id: id("autoscaler-0"),
+        app: Some("autoscaler".to_owned()),
+        phase: Phase::Running,
+        ..Pod::default()
+    };
+    story.see(6.0, Object::Pod(autoscaler));
     let open = story.open("metrics_off").unwrap();
     assert_eq!(open.since, At::from_secs(5));
     assert_eq!(story.model.findings.n_open(), 1);
