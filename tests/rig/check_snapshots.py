@@ -405,7 +405,7 @@ class Checker:
         elif name == "cpu_cores":
             sums, pods = set(), {}
             for when, poll in record.polls:
-                if until < when:
+                if until + SLACK < when:
                     break
                 ours = {pod: it for pod, it in poll.items() if pod.startswith(record.revision + "-")}
                 if since - 7 <= when:

@@ -96,6 +96,9 @@ pub enum ChangeError {
          scale-to-zero-grace-period, activator-capacity"
     )]
     Unknown(String),
+    /// The load is known in the unit of one metric alone.
+    #[error("the load is known as {0}; under metric={1} it would be another load")]
+    OtherMetric(&'static str, &'static str),
     /// Knative would not take it.
     #[error("Knative would refuse {key}={value}")]
     Refused {
@@ -162,6 +165,10 @@ impl Basis {
     pub fn with(&self, changes: &[Change]) -> Result<Effective, ChangeError> {
         let basis = self.changed(changes)?;
         let effective = basis.effective();
+        let (was, asked) = (self.effective().config.metric, effective.config.metric);
+        if was != asked {
+            return Err(ChangeError::OtherMetric(was.name(), asked.name()));
+        }
         let is_taken = |change: &Change| match change.place {
             Place::Annotation => effective.settings.iter().any(|setting| {
                 setting.name == change.key
@@ -276,6 +283,8 @@ mod tests {
         assert_eq!(changed.config.target_value, 35.0);
         assert_eq!(changed.config.stable_window.as_secs(), 20);
         assert_eq!(changed.config.panic_window.as_secs(), 2, "a share of the new window");
+        let other = basis.with(&[change("metric=rps")]);
+        assert_eq!(other, Err(ChangeError::OtherMetric("concurrency", "rps")));
         for text in [
             "window=1s",
             "target=0",
