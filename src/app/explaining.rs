@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::io::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::event::cluster::Name;
 use crate::export::explain;
@@ -22,7 +23,12 @@ use super::settings::Moment;
 use super::usage;
 
 /// Explains the tick in force at a moment, or each in a line.
-pub(super) fn explain(run: &Path, at: Option<Moment>, json: bool) -> Result<Outcome, Failure> {
+pub(super) fn explain(
+    run: &Path,
+    revision: Option<&str>,
+    at: Option<Moment>,
+    json: bool,
+) -> Result<Outcome, Failure> {
     let folder = RunFolder::open(run).map_err(|error| usage(chain(&error)))?;
     let file = File::open(folder.journal())
         .map_err(|error| usage(format!("{}: {error}", folder.journal().display())))?;
@@ -36,18 +42,24 @@ pub(super) fn explain(run: &Path, at: Option<Moment>, json: bool) -> Result<Outc
     if loss.damage.is_some() || 0 < loss.n_unknown {
         let _ = writeln!(io::stderr(), "rampscope: {loss}");
     }
-    let text = text(&model, at, json)?;
+    let text = text(&model, revision, at, json)?;
     // A reader that has gone away has seen enough.
     let _ = io::stdout().lock().write_all(text.as_bytes());
     Ok(Outcome::Passed)
 }
 
-fn text(model: &Model, at: Option<Moment>, json: bool) -> Result<String, Failure> {
+fn text(
+    model: &Model,
+    revision: Option<&str>,
+    at: Option<Moment>,
+    json: bool,
+) -> Result<String, Failure> {
     let anchor = model.run.anchor();
-    let (revision, shadow) = shadow(model)?;
+    let (revision, shadow) = shadow(model, revision)?;
     let mut text = String::new();
     if let Some(moment) = at {
-        let at = moment_of(moment, anchor);
+        // Times are told in whole tenths, cut off: one that was copied means its own tick.
+        let at = moment_of(moment, anchor) + Duration::from_micros(99_999);
         let Some(tick) = shadow.tick_at(at) else {
             return Err(usage(nothing_then(shadow, anchor)));
         };
@@ -68,14 +80,33 @@ fn text(model: &Model, at: Option<Moment>, json: bool) -> Result<String, Failure
     Ok(text)
 }
 
-/// The decider that the run is about: of its own revisions the one that ticked most.
-fn shadow(model: &Model) -> Result<(Name, &Shadow), Failure> {
+/// The decider that is asked for, or that the run is about: of its own revisions the one that wanted
+/// most pods, and of those the one that ticked most.
+fn shadow<'a>(model: &'a Model, wanted: Option<&str>) -> Result<(Name, &'a Shadow), Failure> {
     let of = |name: Name| {
         let shadow = model.scaling.get(&name)?.shadow.as_deref()?;
         (0 < shadow.ticks().len()).then_some((name, shadow))
     };
+    if let Some(wanted) = wanted {
+        let mut known =
+            model.scaling.iter().map(|(name, _)| name).filter(|name| name.name == wanted);
+        return known.find_map(|name| of(name.clone())).ok_or_else(|| {
+            let names: Vec<&str> = model
+                .scaling
+                .iter()
+                .map(|(name, _)| name)
+                .filter(|name| of((*name).clone()).is_some())
+                .map(|name| name.name.as_str())
+                .collect();
+            usage(format!(
+                "the record holds no decision about a revision {wanted:?}; it has them of {}",
+                if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+            ))
+        });
+    }
+    let most = |shadow: &Shadow| shadow.ticks().filter_map(|it| it.decision.desired()).max();
     let measured = model.measured_revisions().into_iter().filter_map(of);
-    measured.max_by_key(|(_, shadow)| shadow.ticks().len()).ok_or_else(|| {
+    measured.max_by_key(|(_, shadow)| (most(shadow), shadow.ticks().len())).ok_or_else(|| {
         let measured = model.measured_revisions();
         let mut classes = measured.iter().filter_map(|it| model.cluster.class_of(it));
         if let Some(other) = classes.find(|class| *class != Class::Kpa) {
@@ -121,8 +152,6 @@ fn nothing_then(shadow: &Shadow, anchor: Anchor) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::units::UnixMicros;
 

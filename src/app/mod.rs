@@ -116,7 +116,9 @@ async fn dispatch(invocation: Invocation) -> Result<Outcome, Failure> {
         Invocation::Replay { settings, run, speed, latency_log } => {
             replay(&settings, &run, speed, latency_log.as_deref()).await
         }
-        Invocation::Explain { run, at, json } => explaining::explain(&run, at, json),
+        Invocation::Explain { run, revision, at, json } => {
+            explaining::explain(&run, revision.as_deref(), at, json)
+        }
         Invocation::WhatIf(asked) => whatif::whatif(*asked),
         Invocation::Sim { seed, .. } => simulate::simulate(seed).await,
         Invocation::Doctor { cluster, service, json, .. } => {

@@ -58,6 +58,8 @@ pub enum Invocation {
     Explain {
         /// The run folder; it exists.
         run: PathBuf,
+        /// Of which revision; `None` is the run's own.
+        revision: Option<String>,
         /// Which; `None` is all.
         at: Option<Moment>,
         /// As JSON.

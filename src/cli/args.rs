@@ -324,6 +324,9 @@ pub(super) struct WhatIfArgs {
 pub(super) struct ExplainArgs {
     /// The run folder, its name, or `last`
     pub(super) run: String,
+    /// The revision [default: of the run's own the one that wanted most pods]
+    #[arg(long, value_name = "NAME")]
+    pub(super) revision: Option<String>,
     /// The decision in force then: 90s since the beginning, or 14:03:22, the time of day in UTC
     /// [default: all of them, one a line]
     #[arg(long, value_name = "TIME", value_parser = parse_moment)]

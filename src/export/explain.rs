@@ -64,8 +64,11 @@ pub fn page(revision: &Name, tick: &Tick, anchor: Anchor) -> String {
 /// A tick in a line.
 pub fn line(tick: &Tick, anchor: Anchor) -> String {
     let explained = tick::explanation(tick);
+    let other = tick::other_than(tick, explained.pods)
+        .map(|real| format!(", but the autoscaler says {real}"))
+        .unwrap_or_default();
     format!(
-        "{} {:>4} pods{}  {}{}\n",
+        "{} {:>4} pods{}  {}{other}{}\n",
         text::clock_tenths(anchor, tick.at()),
         pods(explained.pods),
         if tick.decision.panicking() { " PANIC" } else { "      " },

@@ -257,7 +257,8 @@ fn past_load(model: &Model, at: At) -> Load {
             .filter(|offered| 0.0 < *offered)
             .zip(lost)
             .map(|(offered, (failed, dropped))| (failed + dropped) / offered),
-        errors_total: traffic.total.error_share(),
+        // Of the run so far only the present sum is kept.
+        errors_total: None,
         lag_p99: traffic.lag_p99.at(at, hold),
         span: None,
         limited: limited.map(|it| it.cause.clone()),

@@ -9,5 +9,6 @@ use crate::cli::settings::Env;
 
 pub(super) fn invocation(args: &ExplainArgs, env: Env<'_>) -> Result<Invocation, CliError> {
     let run = replay::find(&args.run, &settings::runs(env))?;
-    Ok(Invocation::Explain { run, at: args.at, json: args.json })
+    let revision = args.revision.clone();
+    Ok(Invocation::Explain { run, revision, at: args.at, json: args.json })
 }

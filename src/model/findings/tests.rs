@@ -422,7 +422,7 @@ fn we_ourselves_are_the_bottleneck() {
     story.assert_open(
         "client_limited",
         2.0,
-        "for 1.0 s, 50 % of the run: their latencies are partly our own",
+        "for 1.0 s in all so far: latencies of then are partly our own",
     );
 }
 

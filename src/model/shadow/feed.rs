@@ -18,6 +18,8 @@ const KEPT: usize = 6;
 const SNAPSHOT_FRESH: Duration = Duration::from_secs(3);
 /// A word of an activator older than this is none.
 const ACTIVATOR_FRESH: Duration = Duration::from_millis(3500);
+/// For how long pods must say more than activators do: their readings are not of one moment.
+const CONTRADICTED: Duration = Duration::from_secs(3);
 /// Pods of a revision that are kept.
 const PODS_MAX: usize = 2000;
 /// Activators that are kept.
@@ -37,6 +39,8 @@ pub(super) struct Feed {
     pub(super) activators_answer: bool,
     /// Requests in flight of the load that we send ourselves, and when that was.
     pub(super) own_in_flight: Option<(At, f64)>,
+    /// Since when pods say that far more came through activators than these tell of.
+    contradicted: Option<At>,
     /// What the activators told in the second before, to know when they fell silent.
     was_silent: bool,
 }
@@ -196,12 +200,29 @@ impl Feed {
     /// What the activators reported around `at`, and how that is known. `None`: they told the
     /// autoscaler nothing, since they have had nothing for some time.
     pub(super) fn reports(&mut self, at: At, scraped: &Scraped) -> (Option<Load>, Share) {
-        let (load, share) = self.share(at, scraped);
+        let (load, share) = self.checked(at, scraped);
         // One that falls silent says so once.
         let is_silent = load.concurrency == 0.0 && load.rps <= 0.0;
         let has_report = !(is_silent && self.was_silent);
         self.was_silent = is_silent;
         (has_report.then_some(load), share)
+    }
+
+    /// The word of the activators, unless pods say otherwise for some time: one of several that is
+    /// not read, or one that goes, is no activator without load.
+    fn checked(&mut self, at: At, scraped: &Scraped) -> (Load, Share) {
+        let (load, share) = self.share(at, scraped);
+        let proxied = scraped.proxied.concurrency;
+        if share != Share::Reported || proxied <= 2.0 * load.concurrency + 1.0 {
+            self.contradicted = None;
+            return (load, share);
+        }
+        let since = *self.contradicted.get_or_insert(at);
+        if at.since(since) < CONTRADICTED {
+            (load, share)
+        } else {
+            (scraped.proxied, Share::Proxied)
+        }
     }
 
     fn share(&self, at: At, scraped: &Scraped) -> (Load, Share) {
@@ -287,4 +308,24 @@ fn push<T>(ring: &mut VecDeque<T>, item: T) {
 #[expect(clippy::cast_possible_truncation, reason = "a cast saturates")]
 fn micros(secs: f64) -> i64 {
     if secs.is_finite() { (secs * 1e6) as i64 } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_of_activators_is_not_believed_against_what_pods_say_for_long() {
+        let mut feed = Feed { activators_answer: true, ..Feed::default() };
+        let busy = Load { concurrency: 20.0, rps: 200.0 };
+        let scraped = Scraped { direct: None, proxied: busy, n_ready: 3, n_read: 3 };
+        let shares: Vec<Share> =
+            (0..6).map(|second| feed.reports(At::from_secs(second), &scraped).1).collect();
+        let (before, after) = shares.split_at(3);
+        assert_eq!(before, [Share::Reported; 3], "readings may be of other moments");
+        assert_eq!(after, [Share::Proxied; 3]);
+        assert_eq!(feed.reports(At::from_secs(6), &scraped).0, Some(busy));
+        let calm = Scraped { proxied: Load::default(), ..scraped };
+        assert_eq!(feed.reports(At::from_secs(7), &calm).1, Share::Reported);
+    }
 }

@@ -310,7 +310,11 @@ impl Ui {
     }
 
     /// Shows another view at once.
-    pub const fn show(&mut self, view: View) {
+    pub fn show(&mut self, view: View) {
+        // What one list was narrowed to is nothing to another.
+        if self.view != view {
+            self.filter.clear();
+        }
         self.view_before = self.view;
         self.view = view;
         self.selected = 0;

@@ -110,6 +110,9 @@ fn before<'a>(
             theme.strong(Role::Panic, word),
         ];
         spans.extend(why::pieces(theme, explained.brief));
+        if let Some(real) = other_than(tick, explained.pods) {
+            spans.push(theme.span(Role::Warn, format!(", but the autoscaler says {real}")));
+        }
         canvas.line(area, row, spans);
     }
 }
@@ -156,10 +159,9 @@ fn title<'a>(
         Some(pods) => format!("{pods} pods"),
         None => text::UNKNOWN.to_owned(),
     };
-    // What is explained is our model's decision; where the autoscaler's is another, it comes first.
-    let real = tick.reported.and_then(|it| it.desired).filter(|real| Some(*real) != explained.pods);
-    let other =
-        real.map(|real| format!(" by our model, {real} by the autoscaler")).unwrap_or_default();
+    let other = other_than(tick, explained.pods)
+        .map(|real| format!(" by our model, {real} by the autoscaler"))
+        .unwrap_or_default();
     let mut spans = vec![
         theme.strong(Role::Accent, "WHY "),
         theme.strong(Role::Desired, pods),
@@ -175,6 +177,11 @@ fn title<'a>(
         spans.push(theme.span(Role::Dim, " · called for by a first request"));
     }
     spans
+}
+
+/// What the autoscaler itself wanted, where that is not what our model of it makes.
+pub fn other_than(tick: &Tick, pods: Option<u32>) -> Option<u32> {
+    tick.reported.and_then(|it| it.desired).filter(|real| Some(*real) != pods)
 }
 
 /// What the averages are made of, at the right end of the lower edge.

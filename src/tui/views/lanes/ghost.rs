@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::event::cluster::Name;
 use crate::event::run::Executor;
 use crate::kpa::config::Metric;
 use crate::series::Cells;
@@ -78,7 +79,8 @@ impl Drawing<'_> {
     /// requests were answered in them.
     pub(super) fn rate_of_panic(&self) -> Option<f64> {
         let scaler = &self.scene.moment.scaler;
-        let enters = scaler.enters?;
+        // The lane is of all that we send, of which a route may give this revision a part.
+        let enters = scaler.enters? / self.share_of_load()?;
         if scaler.metric == Metric::Rps {
             return Some(enters);
         }
@@ -89,6 +91,27 @@ impl Drawing<'_> {
         let service = totals.latencies.service_time.filter(|it| LITTLE_MIN <= it.count())?;
         let mean = service.mean().as_secs_f64();
         (0.0 < mean).then(|| enters / mean)
+    }
+
+    /// Which part of a service's load its route gives to the revision looked at; `None` if none.
+    fn share_of_load(&self) -> Option<f64> {
+        let revision = self.scene.moment.revision.as_ref()?;
+        let cluster = &self.scene.model.cluster;
+        let service = cluster.revisions.get(revision).and_then(|it| it.service.clone());
+        let name = service.map(|name| Name { namespace: revision.namespace.clone(), name });
+        let Some(route) = name.and_then(|name| cluster.services.get(&name)) else {
+            return Some(1.0);
+        };
+        let percent = |name: &str| -> u32 {
+            let lines =
+                route.traffic.iter().filter(|line| name.is_empty() || line.revision == name);
+            lines.filter_map(|line| line.percent).sum()
+        };
+        match (percent(&revision.name), percent("")) {
+            (_, 0) => Some(1.0),
+            (0, _) => None,
+            (ours, all) => Some(f64::from(ours) / f64::from(all)),
+        }
     }
 
     /// Where the rate to come crosses the panic threshold.
