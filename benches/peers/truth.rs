@@ -8,7 +8,8 @@ use std::io::Read as _;
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::time::Duration;
-use std::time::Instant;
+
+use rampscope::clock;
 
 use super::Options;
 use super::figures::Three;
@@ -116,7 +117,7 @@ fn exchange() -> io::Result<Three> {
     let mut answer = [0; ANSWER.len()];
     let mut took = Vec::with_capacity(N);
     for _ in 0..N {
-        let began = Instant::now();
+        let began = clock::monotonic();
         stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")?;
         stream.read_exact(&mut answer)?;
         took.push(u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX));

@@ -107,6 +107,14 @@ fn found(asked: &WhatIf, mut subject: Subject, curve: &Curve) -> Result<String, 
     let axes: Result<Vec<Axis>, _> =
         asked.find.iter().map(|text| Axis::parse(text, peak)).collect();
     let axes = axes.map_err(|error| usage(chain(&error)))?;
+    let metric = subject.basis.effective().config.metric;
+    let tries_metrics = axes.iter().flat_map(|axis| &axis.changes).any(|it| it.key == "metric");
+    if metric != subject.metric || tries_metrics {
+        return Err(usage(format!(
+            "the load is known as {}; under another metric it would be another load",
+            subject.metric.name()
+        )));
+    }
     let mut under = asked.under.clone();
     if under.is_empty() {
         // The cheapest of all is none: as good as it was is what one would ask for.
@@ -186,6 +194,7 @@ fn loaded(path: &std::path::Path, asked: &WhatIf) -> Result<Subject, Failure> {
         n_starts: 0,
         basis,
         was: None,
+        lines: Vec::new(),
     })
 }
 

@@ -18,6 +18,7 @@ use crate::kpa::whatif::Measured;
 use crate::kpa::whatif::Pods;
 use crate::kpa::whatif::Tick;
 use crate::kpa::whatif::Totals;
+use crate::model::recording::Line;
 use crate::model::recording::Recording;
 
 /// Cells of a picture.
@@ -65,6 +66,8 @@ pub struct Subject {
     pub basis: Basis,
     /// The lines as they were; `None` where only a load is known.
     pub was: Option<(Vec<Tick>, Totals)>,
+    /// The same, second by second, with what is not known.
+    pub lines: Vec<Line>,
 }
 
 /// One side of the comparison, for machines.
@@ -105,12 +108,15 @@ impl Subject {
             panics: line.panics,
         });
         let namespace = recording.revision.namespace.clone();
+        let knows_pods = recording.lines.iter().any(|line| line.ready.is_some());
         Self {
             name: recording.revision.name,
             service: recording.service.map(|service| (namespace, service)),
             witness: recording.witness.name(),
             metric: recording.metric,
-            was: Some((lines.collect(), recording.totals)),
+            // What is not known of the pods is not a record of none.
+            was: knows_pods.then(|| (lines.collect(), recording.totals)),
+            lines: recording.lines,
             load: recording.load,
             pods: recording.pods,
             n_starts: recording.n_starts,
@@ -121,6 +127,9 @@ impl Subject {
     /// Plays it under `changes`.
     pub fn play(self, changes: Vec<Change>) -> Result<Played, ChangeError> {
         let config = self.basis.with(&changes)?.config;
+        if config.metric != self.metric {
+            return Err(ChangeError::OtherMetric(self.metric.name(), config.metric.name()));
+        }
         let play = |config: &Config| {
             let mut ticks = Vec::with_capacity(self.load.seconds.len());
             let totals = whatif::play(config, &self.load, &self.pods, |tick| ticks.push(tick));
@@ -197,12 +206,12 @@ impl Played {
             .iter()
             .enumerate()
             .map(|(idx, tick)| {
-                let was = was.and_then(|(ticks, _)| ticks.get(idx));
+                let line = self.subject.lines.get(idx);
                 Second {
                     t: tick.at.as_secs_f64(),
                     demand: tick.demand,
-                    desired_was: was.map(|was| was.desired),
-                    ready_was: was.map(|was| was.ready),
+                    desired_was: line.and_then(|it| it.desired).map(|it| whole(Some(it))),
+                    ready_was: line.and_then(|it| it.ready).map(|it| whole(Some(it))),
                     desired: tick.desired,
                     ready: tick.ready,
                     panics: tick.panics,
@@ -470,4 +479,54 @@ fn mean_start(pods: &Pods) -> f64 {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of pods")]
 fn whole(pods: Option<f64>) -> u32 {
     pods.unwrap_or(0.0).clamp(0.0, 1e6) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::units::At;
+
+    /// Three seconds of five in flight; of the pods only what was desired is known.
+    fn subject() -> Subject {
+        let line = |second| Line {
+            at: At::from_secs(second),
+            demand: Some(5.0),
+            desired: Some(2.0),
+            ready: None,
+            panics: false,
+        };
+        Subject {
+            name: "hello-00001".to_owned(),
+            service: None,
+            witness: "the file",
+            metric: Metric::Concurrency,
+            load: Load { first: 0, seconds: vec![Some(5.0); 3] },
+            pods: Pods {
+                ready: 1,
+                starts: vec![Duration::from_secs(1)],
+                stops: Duration::ZERO,
+                capacity: 10.0,
+            },
+            n_starts: 0,
+            basis: Basis::default(),
+            was: None,
+            lines: (0..3).map(line).collect(),
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_of_the_pods_is_not_none() {
+        let json = subject().play(vec!["target=5".parse().unwrap()]).unwrap().json();
+        assert_eq!(json["as_it_was"], serde_json::Value::Null);
+        let first = &json["seconds"][0];
+        assert_eq!((&first["desired_was"], &first["ready_was"]), (&2.into(), &().into()));
+    }
+
+    #[test]
+    fn another_metric_is_another_load() {
+        let refused = subject().play(vec!["metric=rps".parse().unwrap()]);
+        assert_eq!(refused.err(), Some(ChangeError::OtherMetric("concurrency", "rps")));
+    }
 }

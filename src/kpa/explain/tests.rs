@@ -325,3 +325,11 @@ fn a_tick_without_data_says_so() {
     assert!(plain(&explained.headline).starts_with("no data"), "{}", plain(&explained.headline));
     assert_eq!((explained.steps.len(), explained.bound_by), (0, None));
 }
+
+#[test]
+fn what_activation_scale_keeps_goes_with_the_last_request_only() {
+    let config = Config { activation_scale: 5, ..cc10() };
+    let explained = explained(&config, (3.0, 3.0), 5);
+    let goes = explained.outlook.iter().find(|(asked, _)| *asked == Question::NextPodGoes);
+    assert_eq!(plain(&goes.unwrap().1), "when nothing is asked for: activation-scale keeps 5");
+}

@@ -165,10 +165,6 @@ impl Basis {
     pub fn with(&self, changes: &[Change]) -> Result<Effective, ChangeError> {
         let basis = self.changed(changes)?;
         let effective = basis.effective();
-        let (was, asked) = (self.effective().config.metric, effective.config.metric);
-        if was != asked {
-            return Err(ChangeError::OtherMetric(was.name(), asked.name()));
-        }
         let is_taken = |change: &Change| match change.place {
             Place::Annotation => effective.settings.iter().any(|setting| {
                 setting.name == change.key
@@ -283,8 +279,6 @@ mod tests {
         assert_eq!(changed.config.target_value, 35.0);
         assert_eq!(changed.config.stable_window.as_secs(), 20);
         assert_eq!(changed.config.panic_window.as_secs(), 2, "a share of the new window");
-        let other = basis.with(&[change("metric=rps")]);
-        assert_eq!(other, Err(ChangeError::OtherMetric("concurrency", "rps")));
         for text in [
             "window=1s",
             "target=0",
