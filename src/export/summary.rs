@@ -30,6 +30,7 @@ use crate::model::traffic::knee;
 use crate::scenario::check::Check;
 use crate::scenario::check::Measure;
 use crate::series::LatencyHistogram;
+use crate::series::nearest_rank;
 use crate::units::At;
 
 /// The numbers of a run.
@@ -869,18 +870,6 @@ fn panic_source(model: &Model, revisions: &[Name], end: At) -> PanicSource {
         Some(Origin::Derived) => PanicSource::Derived,
         None => PanicSource::Unknown,
     }
-}
-
-/// The smallest value that at least `share` of all do not exceed.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "an index into a list of at most some thousands"
-)]
-fn nearest_rank(sorted: &[Duration], share: f64) -> Option<Duration> {
-    let rank = (share * sorted.len() as f64).ceil().max(1.0) as usize;
-    sorted.get(rank.min(sorted.len()).checked_sub(1)?).copied()
 }
 
 fn ratio(part: f64, whole: f64) -> Option<f64> {

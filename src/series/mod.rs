@@ -7,6 +7,7 @@ mod columns;
 mod encoding;
 mod heat;
 mod latency;
+mod rank;
 mod ring;
 mod steps;
 
@@ -15,5 +16,6 @@ pub use columns::Column;
 pub use encoding::DecodeError;
 pub use heat::HeatColumn;
 pub use latency::LatencyHistogram;
+pub use rank::nearest_rank;
 pub use steps::Bounds;
 pub use steps::Series;

@@ -18,6 +18,7 @@ use crate::model::scaling::PanicState;
 use crate::model::scaling::RevisionScaling;
 use crate::model::scaling::averages;
 use crate::series::LatencyHistogram;
+use crate::series::nearest_rank;
 use crate::units::At;
 use crate::units::Bytes;
 use crate::units::Millicores;
@@ -290,8 +291,6 @@ fn pods(
         .collect();
     let newest = cold_starts.last().copied();
     cold_starts.sort_unstable();
-    // The nearest rank.
-    let rank = (cold_starts.len() * 95).div_ceil(100);
     #[expect(clippy::cast_precision_loss, reason = "cores")]
     let cpu = usage.map(|(cpu, _, _)| cpu.0 as f64 / 1000.0);
     Pods {
@@ -305,7 +304,7 @@ fn pods(
         memory: usage.map(|(_, memory, _)| memory),
         usage_age: usage.map(|(_, _, age)| age),
         cold_start: newest,
-        cold_start_p95: rank.checked_sub(1).and_then(|idx| cold_starts.get(idx).copied()),
+        cold_start_p95: nearest_rank(&cold_starts, 0.95),
         n_cold_starts: cold_starts.len(),
     }
 }

@@ -8,6 +8,7 @@ use super::Verdict;
 use super::at;
 use crate::scenario::check::Check;
 use crate::scenario::check::Measure;
+use crate::series::nearest_rank;
 
 #[derive(Debug)]
 pub(super) struct ColdStartSlow;
@@ -56,15 +57,4 @@ impl Finding for ColdStartSlow {
             at(numbers, 2)
         )
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "an index into a list of at most some thousands"
-)]
-fn nearest_rank(sorted: &[Duration], share: f64) -> Option<Duration> {
-    let rank = (share * sorted.len() as f64).ceil().max(1.0) as usize;
-    sorted.get(rank.min(sorted.len()).checked_sub(1)?).copied()
 }

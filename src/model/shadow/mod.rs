@@ -52,8 +52,6 @@ use phase::Phase;
 pub const LAG: Duration = Duration::from_millis(1250);
 /// Ticks that are kept: two hours.
 const TICKS_MAX: usize = 3600;
-/// Seconds of load that are kept: four hours.
-const LOADS_MAX: usize = 4 * 3600;
 /// Readings of the autoscaler that wait for their tick.
 const READINGS_MAX: usize = 16;
 /// Things that wait for their moment.
@@ -91,7 +89,6 @@ pub struct Shadow {
     sight: Sight,
     evidence: Evidence,
     ticks: VecDeque<Tick>,
-    loads: VecDeque<(At, Load)>,
 }
 
 /// One tick, and what became of it.
@@ -269,7 +266,6 @@ impl Shadow {
             sight: Sight::default(),
             evidence: Evidence::new(now),
             ticks: VecDeque::new(),
-            loads: VecDeque::new(),
         }
     }
 
@@ -291,11 +287,6 @@ impl Shadow {
         self.ticks.get(self.ticks.partition_point(|tick| tick.at() <= at))
     }
 
-    /// The load of each second, oldest first, as it went into the windows.
-    pub fn loads(&self) -> impl DoubleEndedIterator<Item = &(At, Load)> + ExactSizeIterator {
-        self.loads.iter()
-    }
-
     /// Whether it panics, as far as our own arithmetic over our own inputs can tell; `None`: they
     /// do not reach far enough, or the newest tick is too old at `now`.
     pub fn panics(&self, now: At) -> Option<&Decision> {
@@ -303,11 +294,6 @@ impl Shadow {
         let is_fresh = now.since(tick.at()) < EXPORTED_FRESH;
         let is_certain = self.decider.as_ref().is_some_and(|decider| decider.is_certain);
         (is_fresh && is_certain && tick.input.source == Source::Pods).then_some(&tick.decision)
-    }
-
-    /// When the autoscaler ticks next, as far as it is known.
-    pub fn next_tick(&self, now: At) -> Option<At> {
-        Some(phase::next(now, self.phase.most_likely()?, TICK))
     }
 
     /// When it next has something to do.
@@ -551,7 +537,6 @@ impl Shadow {
         };
         if let Some(load) = load {
             self.record(at, load);
-            push(&mut self.loads, (at, load), LOADS_MAX);
         }
         let sight = &mut self.sight;
         if 0 < scraped.n_read || share == Share::Reported && scraped.n_ready == 0 {
