@@ -48,19 +48,20 @@ fn title<'a>(theme: &Theme, scene: &Scene<'a>, width: u16) -> Vec<Span<'a>> {
     let began = scene.model.run.began.as_ref();
     let mut spans = vec![theme.strong(Role::Accent, "▲ rampscope")];
     let name = began.map(|began| began.name.clone()).unwrap_or_default();
-    if !name.is_empty() {
+    let view = scene.ui.view();
+    // In these it stands in a panel of its own. It comes first: what has no room is cut off.
+    let has_own = matches!(view, View::Overview | View::Pods | View::Services | View::Why);
+    let has_plate = !has_own && scene.moment.revision.is_some();
+    if has_plate {
+        spans.push(Span::raw("  "));
+        spans.extend(panels::state(theme, scene).into_iter().take(1));
+    }
+    if !name.is_empty() && (100 <= width || !has_plate) {
         // Not bold: a run may be called as a state is.
         spans.push(theme.span(Role::Dim, format!("  {name}")));
     }
-    let view = scene.ui.view();
     if view != View::Overview {
         spans.push(theme.strong(Role::Load, format!("  {}", view.name())));
-    }
-    // In overview and pods it stands in a panel of its own.
-    let has_own = matches!(view, View::Overview | View::Pods | View::Services | View::Why);
-    if !has_own && scene.moment.revision.is_some() {
-        spans.push(Span::raw("  "));
-        spans.extend(panels::state(theme, scene).into_iter().take(1));
     }
     // A list of all services is about none of them.
     let Some(revision) = &scene.moment.revision else { return spans };

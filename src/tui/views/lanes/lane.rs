@@ -325,7 +325,7 @@ impl Drawing<'_> {
         let value = |series: &Series| text::or_unknown(series.at(at, hold), text::number);
         let legends = vec![
             (IN_FLIGHT, true, "now", value(&traffic.in_flight)),
-            (LITTLE, false, "rate×lat", value(&traffic.little)),
+            (LITTLE, false, "rate×t", value(&traffic.little)),
         ];
         ("flight", scale, legends)
     }
