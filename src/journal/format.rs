@@ -117,6 +117,8 @@ pub fn frame(stamped: &Stamped) -> Result<Vec<u8>, FormatError> {
     let sum = checksum(length, &frame[FRAME_HEAD_LEN..]);
     frame[..4].copy_from_slice(&length);
     frame[4..8].copy_from_slice(&sum.to_le_bytes());
+    // It may wait for the disk.
+    frame.shrink_to_fit();
     Ok(frame)
 }
 

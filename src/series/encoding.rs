@@ -97,6 +97,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Vec<(u16, u64)>, DecodeError> {
         }
         bucket = bucket.saturating_add(1);
     }
+    buckets.shrink_to_fit();
     Ok(buckets)
 }
 

@@ -69,25 +69,36 @@ impl LatencyHistogram {
         self.count = self.count.saturating_add(n);
     }
 
-    /// Adds the counts of another: nothing is lost, since both have the same buckets.
+    /// Adds the counts of another: nothing is lost, since both have the same buckets. In place,
+    /// since a sum over hours is added to twice a second.
     pub fn add(&mut self, other: &Self) {
-        let mut sum = Vec::with_capacity(self.buckets.len() + other.buckets.len());
-        let mut mine = self.buckets.iter().copied().peekable();
-        let mut others = other.buckets.iter().copied().peekable();
-        loop {
-            let next = match (mine.peek().copied(), others.peek().copied()) {
-                (Some(a), Some(b)) if a.0 == b.0 => {
-                    others.next();
-                    mine.next().map(|_| (a.0, a.1.saturating_add(b.1)))
-                }
-                (Some(a), Some(b)) if b.0 < a.0 => others.next(),
-                (Some(_), _) => mine.next(),
-                (None, _) => others.next(),
-            };
-            let Some(next) = next else { break };
-            sum.push(next);
+        let n_new = self.count_new(other);
+        let mut from = self.buckets.len();
+        self.buckets.resize(from + n_new, (0, 0));
+        let mut to = self.buckets.len();
+        // From the back, so that nothing is overwritten before it has moved.
+        for (bucket, n) in other.buckets.iter().rev().copied() {
+            while 0 < from && bucket < self.buckets[from - 1].0 {
+                (from, to) = (from - 1, to - 1);
+                self.buckets[to] = self.buckets[from];
+            }
+            to -= 1;
+            let is_known = 0 < from && self.buckets[from - 1].0 == bucket;
+            let before = if is_known { self.buckets[from - 1].1 } else { 0 };
+            from -= usize::from(is_known);
+            self.buckets[to] = (bucket, before.saturating_add(n));
         }
-        *self = Self::of_buckets(sum);
+        self.count = self.count.saturating_add(other.count);
+    }
+
+    /// Buckets of another that are empty here.
+    fn count_new(&self, other: &Self) -> usize {
+        let mut mine = self.buckets.iter().map(|(bucket, _)| *bucket).peekable();
+        let is_new = |bucket: &u16| {
+            while mine.next_if(|it| it < bucket).is_some() {}
+            mine.peek() != Some(bucket)
+        };
+        other.buckets.iter().map(|(bucket, _)| *bucket).filter(is_new).count()
     }
 
     /// Latencies in microseconds, each the lowest of those that are not told from it, with how
