@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde::Serialize;
+use serde::de::Unexpected;
+use serde::de::Visitor;
 
 use crate::units::At;
 
@@ -198,30 +200,67 @@ impl std::fmt::Debug for Histogram {
     }
 }
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 impl Serialize for Histogram {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use std::fmt::Write as _;
-        let mut hex = String::with_capacity(self.0.len() * 2);
-        for byte in &self.0 {
-            // Writing to a `String` cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-        }
+        let digit = |value: u8| char::from(HEX[usize::from(value & 15)]);
+        let hex: String =
+            self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect();
         serializer.serialize_str(&hex)
     }
 }
 
 impl<'de> Deserialize<'de> for Histogram {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let hex = String::deserialize(deserializer)?;
-        let digit = |c: u8| char::from(c).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        hex.as_bytes()
-            .chunks(2)
-            .map(|pair| match *pair {
-                [high, low] => Some(digit(high)? << 4 | digit(low)?),
-                _ => None,
-            })
-            .collect::<Option<Vec<u8>>>()
-            .map(Self)
-            .ok_or_else(|| serde::de::Error::custom("a histogram is written as hexadecimal digits"))
+        deserializer.deserialize_str(HexDigits)
+    }
+}
+
+/// Reads a histogram where it stands: half of a record is such digits.
+struct HexDigits;
+
+impl Visitor<'_> for HexDigits {
+    type Value = Histogram;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a histogram, written as hexadecimal digits")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, hex: &str) -> Result<Histogram, E> {
+        let wrong = || E::invalid_value(Unexpected::Str("other text"), &self);
+        let digit = |c: u8| match c {
+            b'0'..=b'9' => Some(c - b'0'),
+            b'a'..=b'f' => Some(c - b'a' + 10),
+            b'A'..=b'F' => Some(c - b'A' + 10),
+            _ => None,
+        };
+        let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
+        if !rest.is_empty() {
+            return Err(wrong());
+        }
+        let mut bytes = Vec::with_capacity(pairs.len());
+        for [high, low] in pairs {
+            let (Some(high), Some(low)) = (digit(*high), digit(*low)) else { return Err(wrong()) };
+            bytes.push(high << 4 | low);
+        }
+        Ok(Histogram(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_histogram_is_written_as_digits_and_nothing_else_is_one() {
+        let histogram = Histogram((0..=255).collect());
+        let text = serde_json::to_string(&histogram).unwrap();
+        assert!(text.starts_with("\"000102") && text.ends_with("fdfeff\""), "{text}");
+        assert_eq!(serde_json::from_str::<Histogram>(&text).unwrap(), histogram);
+        assert_eq!(serde_json::from_str::<Histogram>("\"0aFF\"").unwrap().0, [0x0a, 0xff]);
+        for wrong in ["\"0\"", "\"0g\"", "\"+1\"", "7", "\"é\""] {
+            assert!(serde_json::from_str::<Histogram>(wrong).is_err(), "{wrong}");
+        }
     }
 }

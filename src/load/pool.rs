@@ -10,6 +10,9 @@ use super::failure::Failure;
 
 /// Waits between attempts to connect after failures: the first, and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+/// How long an address that failed is left out while there are others. A name that is looked up
+/// again brings it back sooner.
+const LEFT_OUT: Duration = Duration::from_secs(5);
 /// New connections that may break one after the other before attempts rest: a server that loses one
 /// now and then is not one that sends everybody away.
 const BROKEN_MAX: u32 = 3;
@@ -28,8 +31,8 @@ pub(super) struct Job {
 #[derive(Debug)]
 pub(super) struct Pool {
     addresses: Vec<SocketAddr>,
-    /// Which of them failed since the name was resolved, or since all of them had.
-    is_out: Vec<bool>,
+    /// Until when each of them is left out, since it failed; nanoseconds since the origin.
+    out_until: Vec<u64>,
     next_address: usize,
     /// Those that have nothing to do, the last one first.
     pub(super) idle: Vec<usize>,
@@ -57,7 +60,7 @@ impl Pool {
     pub(super) fn new((max, n_streams): (usize, usize), waiting_max: usize) -> Self {
         Self {
             addresses: Vec::new(),
-            is_out: Vec::new(),
+            out_until: Vec::new(),
             next_address: 0,
             balance: Balance::default(),
             idle: Vec::with_capacity(max.min(1 << 16)),
@@ -103,18 +106,18 @@ impl Pool {
         self.backoff
     }
 
-    /// The next address, in turn, of those that did not fail.
-    pub(super) fn next_address(&mut self) -> Option<SocketAddr> {
+    /// The next address, in turn, of those that did not fail lately.
+    pub(super) fn next_address(&mut self, now: u64) -> Option<SocketAddr> {
         let n_addresses = self.addresses.len();
         let mut in_turn = (0..n_addresses).map(|step| (self.next_address + step) % n_addresses);
-        let place = in_turn.find(|place| !self.is_out[*place])?;
+        let place = in_turn.find(|place| self.out_until[*place] <= now)?;
         self.next_address = place + 1;
         Some(self.addresses[place])
     }
 
     /// What the name resolves to now. Those that failed are tried again.
     pub(super) fn resolved(&mut self, addresses: Vec<SocketAddr>) {
-        self.is_out = vec![false; addresses.len()];
+        self.out_until = vec![0; addresses.len()];
         self.addresses = addresses;
     }
 
@@ -129,13 +132,13 @@ impl Pool {
         // For want of a descriptor no address can be tried.
         if failure != Failure::Descriptors {
             let place = self.addresses.iter().position(|known| Some(*known) == address);
-            if let Some(is_out) = place.and_then(|place| self.is_out.get_mut(place)) {
-                *is_out = true;
+            if let Some(until) = place.and_then(|place| self.out_until.get_mut(place)) {
+                *until = now.saturating_add(nanos(LEFT_OUT));
             }
-            if self.is_out.contains(&false) {
+            if self.out_until.iter().any(|until| *until <= now) {
                 return true;
             }
-            self.is_out.fill(false);
+            self.out_until.fill(0);
         }
         self.failed(failure, now);
         false
@@ -171,10 +174,14 @@ impl Pool {
     fn failed(&mut self, failure: Failure, now: u64) {
         self.last_failure = failure;
         if self.backoff_until <= now {
-            self.backoff_until = now + u64::try_from(self.backoff.as_nanos()).unwrap_or(0);
+            self.backoff_until = now.saturating_add(nanos(self.backoff));
             self.backoff = (self.backoff * 2).min(BACKOFF.1);
         }
     }
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -182,25 +189,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_that_fails_is_left_out_until_all_have() {
+    fn an_address_that_fails_is_left_out_for_a_while_or_until_all_have() {
         let addresses = [1, 2, 3].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         let mut pool = Pool::new((9, 1), 9);
         pool.resolved(addresses.to_vec());
-        let next = |pool: &mut Pool| pool.next_address().map(|it| it.port());
+        let next = |pool: &mut Pool, now| pool.next_address(now).map(|it| it.port());
         let refused = |pool: &mut Pool, port: usize| {
             pool.refused(Some(addresses[port - 1]), Failure::ConnectRefused, 0)
         };
-        assert_eq!([(); 4].map(|()| next(&mut pool)), [1, 2, 3, 1].map(Some));
+        assert_eq!([(); 4].map(|()| next(&mut pool, 0)), [1, 2, 3, 1].map(Some));
         assert!(refused(&mut pool, 2) && refused(&mut pool, 2), "begun together");
-        assert_eq!([(); 3].map(|()| next(&mut pool)), [3, 1, 3].map(Some));
+        assert_eq!([(); 3].map(|()| next(&mut pool, 0)), [3, 1, 3].map(Some));
+        let later = nanos(LEFT_OUT);
+        assert_eq!([(); 3].map(|()| next(&mut pool, later)), [1, 2, 3].map(Some));
         assert!(refused(&mut pool, 1) && !pool.rests(0));
         assert!(!pool.refused(Some(addresses[2]), Failure::Descriptors, 0), "it is not to blame");
-        assert_eq!((pool.rests(0), next(&mut pool)), (true, Some(3)));
+        assert_eq!((pool.rests(0), next(&mut pool, 0)), (true, Some(3)));
         assert!(!refused(&mut pool, 3) && pool.rests(0));
-        assert_eq!([(); 3].map(|()| next(&mut pool)), [1, 2, 3].map(Some));
+        assert_eq!([(); 3].map(|()| next(&mut pool, 0)), [1, 2, 3].map(Some));
         assert!(refused(&mut pool, 1));
         pool.resolved(addresses[..1].to_vec());
-        assert_eq!(next(&mut pool), Some(1));
+        assert_eq!(next(&mut pool, 0), Some(1));
         assert!(!refused(&mut pool, 1), "there is no other");
         assert!(!Pool::new((9, 1), 9).refused(None, Failure::Dns, 0), "there is none");
     }

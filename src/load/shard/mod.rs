@@ -458,7 +458,8 @@ impl Shard {
 
     /// Begins to connect to the next address.
     fn open(&mut self, target_idx: usize) {
-        let address = self.pools[target_idx].next_address();
+        let now = self.now();
+        let address = self.pools[target_idx].next_address(now);
         if let Err(failure) = self.connect(target_idx, address) {
             self.connect_failed(target_idx, address, failure);
         }
