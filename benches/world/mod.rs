@@ -69,7 +69,7 @@ pub(crate) fn first(n_pods: u32) -> Vec<(At, Event)> {
     events.into_iter().map(|event| (At::ZERO, event)).collect()
 }
 
-/// What one second brings: an autoscaler's reading, one of each pod, four intervals of load.
+/// What one second brings: an autoscaler's reading, one of each pod, two intervals of load.
 pub(crate) fn second(n_pods: u32, sec: u64) -> Vec<(At, Event)> {
     let at = At::from_secs(sec);
     let wave = 1.0 + (f64::from(u32::try_from(sec % 60).unwrap_or(0)) / 10.0).sin() / 2.0;
@@ -98,22 +98,22 @@ pub(crate) fn second(n_pods: u32, sec: u64) -> Vec<(At, Event)> {
         })
     }));
     let mut felt = LatencyHistogram::default();
-    for request in 1..=500u32 {
-        let spread = Duration::from_micros(u64::from(request * request / 2));
+    for request in 1..=1000u32 {
+        let spread = Duration::from_micros(u64::from(request * request / 4));
         felt.record(Duration::from_millis(100) + spread.mul_f64(wave));
     }
     let felt = felt.encode();
-    events.extend((0..4).map(|quarter| {
+    events.extend((0..2).map(|half| {
         Event::Traffic(Box::new(Interval {
-            began: At::from_millis(sec * 1000 - 1000 + quarter * 250),
-            lasted: Duration::from_millis(250),
+            began: At::from_millis(sec * 1000 - 1000 + half * 500),
+            lasted: Duration::from_millis(500),
             target: 2000.0,
-            offered: 500,
-            sent: 500,
-            succeeded: 500,
+            offered: 1000,
+            sent: 1000,
+            succeeded: 1000,
             in_flight: 50,
             in_flight_max: 60,
-            status: std::iter::once((200, 500)).collect(),
+            status: std::iter::once((200, 1000)).collect(),
             response_time: Some(felt.clone()),
             service_time: Some(felt.clone()),
             send_lag: Some(felt.clone()),

@@ -1,6 +1,5 @@
 //! `rampscope explain`: the ticks of a record, each with what led to it.
 
-use std::fs::File;
 use std::io;
 use std::io::Write as _;
 use std::path::Path;
@@ -8,17 +7,15 @@ use std::time::Duration;
 
 use crate::event::cluster::Name;
 use crate::export::explain;
-use crate::journal::Reader;
-use crate::journal::RunFolder;
 use crate::model::Model;
 use crate::model::hpa::Class;
 use crate::model::shadow::Shadow;
-use crate::tasks::chain;
 use crate::units::Anchor;
 use crate::units::At;
 
 use super::outcome::Failure;
 use super::outcome::Outcome;
+use super::recorded::Latencies;
 use super::settings::Moment;
 use super::usage;
 
@@ -29,19 +26,7 @@ pub(super) fn explain(
     at: Option<Moment>,
     json: bool,
 ) -> Result<Outcome, Failure> {
-    let folder = RunFolder::open(run).map_err(|error| usage(chain(&error)))?;
-    let file = File::open(folder.journal())
-        .map_err(|error| usage(format!("{}: {error}", folder.journal().display())))?;
-    let mut reader = Reader::open(file).map_err(|error| usage(chain(&error)))?;
-    let mut model = Model::default();
-    for mut stamped in reader.by_ref() {
-        stamped.event.forget_latencies();
-        model.apply(&stamped);
-    }
-    let loss = reader.loss();
-    if loss.damage.is_some() || 0 < loss.n_unknown {
-        let _ = writeln!(io::stderr(), "rampscope: {loss}");
-    }
+    let model = super::recorded::model(run, Latencies::Forgotten)?;
     let text = text(&model, revision, at, json)?;
     // A reader that has gone away has seen enough.
     let _ = io::stdout().lock().write_all(text.as_bytes());

@@ -10,6 +10,7 @@ pub mod live;
 mod living;
 pub mod outcome;
 pub mod prepare;
+mod recorded;
 mod replaying;
 mod resources;
 pub mod session;

@@ -10,7 +10,6 @@ use crate::event::cluster::Name;
 use crate::export::whatif::Subject;
 use crate::export::whatif::found_json;
 use crate::export::whatif::found_text;
-use crate::journal::RunFolder;
 use crate::kpa::config::Metric;
 use crate::kpa::whatif::Axis;
 use crate::kpa::whatif::Basis;
@@ -19,15 +18,14 @@ use crate::kpa::whatif::Load;
 use crate::kpa::whatif::Measured;
 use crate::kpa::whatif::Pods;
 use crate::kpa::whatif::search;
-use crate::model::Model;
 use crate::model::recording::ASSUMED_START;
 use crate::model::recording::ASSUMED_STOP;
 use crate::model::recording::Recording;
 use crate::tasks::chain;
-use crate::units::At;
 
 use super::outcome::Failure;
 use super::outcome::Outcome;
+use super::recorded::Latencies;
 
 pub use crate::kpa::whatif::Change;
 pub use crate::kpa::whatif::Condition;
@@ -70,7 +68,11 @@ pub enum Input {
 /// Does it.
 pub(super) fn whatif(asked: WhatIf) -> Result<Outcome, Failure> {
     let (mut subject, curve) = match &asked.subject {
-        Input::Run(path) => recorded(path, asked.revision.as_deref())?,
+        Input::Run(path) => {
+            let is_promised = asked.under.iter().any(Condition::is_latency);
+            let latencies = if is_promised { Latencies::Kept } else { Latencies::Forgotten };
+            recorded(path, asked.revision.as_deref(), latencies)?
+        }
         Input::File(path) => (loaded(path, &asked)?, Curve::default()),
     };
     if let Some(took) = asked.cold_start {
@@ -133,17 +135,12 @@ fn found(asked: &WhatIf, mut subject: Subject, curve: &Curve) -> Result<String, 
 }
 
 /// What a record holds, and which latencies it shows.
-fn recorded(path: &std::path::Path, revision: Option<&str>) -> Result<(Subject, Curve), Failure> {
-    let folder = RunFolder::open(path).map_err(|error| usage(chain(&error)))?;
-    let mut playback = folder.playback().map_err(|error| usage(chain(&error)))?;
-    let loss = playback.loss();
-    if loss.damage.is_some() || 0 < loss.n_unknown {
-        let _ = writeln!(io::stderr(), "rampscope: {loss}");
-    }
-    let mut model = Model::default();
-    while let Some(stamped) = playback.next(At::from_micros(u64::MAX)) {
-        model.apply(&stamped);
-    }
+fn recorded(
+    path: &std::path::Path,
+    revision: Option<&str>,
+    latencies: Latencies,
+) -> Result<(Subject, Curve), Failure> {
+    let model = super::recorded::model(path, latencies)?;
     let known: Vec<Name> = model.scaling.iter().map(|(name, _)| name.clone()).collect();
     let name = match revision {
         Some(wanted) => {

@@ -205,8 +205,7 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 impl Serialize for Histogram {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let digit = |value: u8| char::from(HEX[usize::from(value & 15)]);
-        let hex: String =
-            self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect();
+        let hex: String = self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect();
         serializer.serialize_str(&hex)
     }
 }
@@ -216,6 +215,19 @@ impl<'de> Deserialize<'de> for Histogram {
         deserializer.deserialize_str(HexDigits)
     }
 }
+
+/// What each byte is worth as a hexadecimal digit; 255 if it is none.
+const DIGITS: [u8; 256] = {
+    let mut digits = [255; 256];
+    let mut value = 0;
+    while value < 16 {
+        let digit = HEX[value as usize];
+        digits[digit as usize] = value;
+        digits[digit.to_ascii_uppercase() as usize] = value;
+        value += 1;
+    }
+    digits
+};
 
 /// Reads a histogram where it stands: half of a record is such digits.
 struct HexDigits;
@@ -228,21 +240,13 @@ impl Visitor<'_> for HexDigits {
     }
 
     fn visit_str<E: serde::de::Error>(self, hex: &str) -> Result<Histogram, E> {
-        let wrong = || E::invalid_value(Unexpected::Str("other text"), &self);
-        let digit = |c: u8| match c {
-            b'0'..=b'9' => Some(c - b'0'),
-            b'a'..=b'f' => Some(c - b'a' + 10),
-            b'A'..=b'F' => Some(c - b'A' + 10),
-            _ => None,
-        };
         let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
-        if !rest.is_empty() {
-            return Err(wrong());
-        }
-        let mut bytes = Vec::with_capacity(pairs.len());
-        for [high, low] in pairs {
-            let (Some(high), Some(low)) = (digit(*high), digit(*low)) else { return Err(wrong()) };
-            bytes.push(high << 4 | low);
+        let digit = |c: u8| DIGITS[usize::from(c)];
+        let bytes = pairs.iter().map(|[high, low]| digit(*high) << 4 | digit(*low) & 15).collect();
+        // One look for all: no digit has a bit above the fourth.
+        let wrong = hex.bytes().fold(0, |seen, c| seen | digit(c)) & !15;
+        if wrong != 0 || !rest.is_empty() {
+            return Err(E::invalid_value(Unexpected::Str("other text"), &self));
         }
         Ok(Histogram(bytes))
     }

@@ -3,6 +3,7 @@
 //! Everything that the model sees is written first, so whatever the screen showed can be shown
 //! again: after the run, after a crash, on another machine.
 
+mod ahead;
 mod folder;
 mod format;
 mod lines;
@@ -10,6 +11,7 @@ mod record;
 mod redact;
 mod replay;
 
+pub use ahead::read_ahead;
 pub use folder::FolderError;
 pub use folder::RunFolder;
 pub use folder::default_runs;
