@@ -32,6 +32,12 @@ const METRICS_PORT: u16 = 9090;
 const USER_METRICS_PORT: u16 = 9091;
 /// The most queue-proxies that are read in one round; of more, each round another part.
 pub(crate) const MAX_QUEUE_PROXIES: usize = 20;
+/// The share of an interval after which autoscaler and activators are read again while one Service
+/// is looked at. What they say changes at a moment of its own in each second, which decides what
+/// counts when; readings that wander over the second find it.
+const CLOSELY: f64 = 0.45;
+/// Of more pods than this none is read more than once an interval.
+const CLOSELY_MAX: usize = 4;
 /// How often the queue-proxies' texts are read: they say less than the Stat and cost more.
 const TEXT_EVERY: Duration = Duration::from_secs(5);
 /// How long the autoscaler's metrics may fail before its log is followed instead.
@@ -61,6 +67,8 @@ pub(crate) struct Common {
     pub(crate) roster: Roster,
     /// Where readings go.
     pub(crate) sender: Sender,
+    /// The Service that is looked at; `None` is all.
+    pub(crate) focus: watch::Receiver<Option<Name>>,
 }
 
 impl Common {
@@ -119,6 +127,12 @@ impl Common {
         Trouble::failing(format!("{}: {error}", pod.name))
     }
 
+    /// The pause between rounds of so many pods.
+    fn pause(&self, interval: Duration, n_pods: usize) -> Duration {
+        let is_close = self.focus.borrow().is_some() && n_pods <= CLOSELY_MAX;
+        if is_close { interval.mul_f64(CLOSELY) } else { interval }
+    }
+
     /// One target a pod; none is a trouble, once all pods are known.
     fn pods(
         &self,
@@ -161,6 +175,11 @@ impl Meaning for AutoscalerMetrics {
             self.speaks.send_replace(Some(false));
         }
         targets
+    }
+
+    fn pause(&self, interval: Duration) -> Duration {
+        let n_pods = self.owners.borrow().as_ref().map_or(1, |owners| owners.pods().len());
+        self.common.pause(interval, n_pods)
     }
 
     fn take(&mut self, mut reading: Reading) -> Result<u64, Trouble> {
@@ -207,6 +226,10 @@ impl Meaning for ActivatorMetrics {
         self.0.pods(pods.into_iter().map(|pod| pod.id.name), "activator")
     }
 
+    fn pause(&self, interval: Duration) -> Duration {
+        self.0.pause(interval, self.0.roster.component(&self.0.system, "activator").len())
+    }
+
     fn take(&mut self, mut reading: Reading) -> Result<u64, Trouble> {
         let text = self.0.text(&mut reading, "activator")?;
         let pod = &reading.target.pod.name;
@@ -224,8 +247,6 @@ impl Meaning for ActivatorMetrics {
 pub(crate) struct QueueProxies {
     /// See [`Common`].
     pub(crate) common: Common,
-    /// The Service that is looked at; `None` is all.
-    pub(crate) focus: watch::Receiver<Option<Name>>,
     /// Tells when a text that was not there may be asked for again.
     pub(crate) clock: Clock,
     /// When the texts are worth asking for.
@@ -240,7 +261,7 @@ impl Meaning for QueueProxies {
     }
 
     fn targets(&mut self) -> Result<Vec<Target>, Trouble> {
-        let focus = self.focus.borrow().clone().map(|name| (name.namespace, name.name));
+        let focus = self.common.focus.borrow().clone().map(|name| (name.namespace, name.name));
         let pods = self.common.roster.of_revisions(focus.as_ref());
         if pods.is_empty() && self.common.roster.is_blind() {
             return Err(Trouble::denied(

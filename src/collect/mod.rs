@@ -131,6 +131,7 @@ impl Collector {
             url: None,
             roster: roster.clone(),
             sender: workshop.sender.clone(),
+            focus: focused,
         };
         // A server stands in for the scrapes, but not for an address that was named beside it.
         let is_scraped = |url: &Option<String>| spec.prometheus.is_none() || url.is_some();
@@ -144,7 +145,7 @@ impl Collector {
         if is_scraped(&spec.activator_url) {
             workshop.activators(&spec, &common);
         }
-        workshop.queue_proxies(&spec, &common, focused);
+        workshop.queue_proxies(&spec, &common);
         workshop.usage(&spec, &workload);
         workshop.logs(&spec, roster, speaks);
         Self { focus }
@@ -286,17 +287,11 @@ impl Workshop<'_> {
         });
     }
 
-    fn queue_proxies(
-        &mut self,
-        spec: &CollectSpec,
-        common: &Common,
-        focus: shared::Receiver<Option<Name>>,
-    ) {
+    fn queue_proxies(&mut self, spec: &CollectSpec, common: &Common) {
         let mut health = self.health("queue-proxies");
         let (door, common) = self.door(&mut health, (common, spec.interval), None);
         let (interval, clock) = (spec.interval, self.clock);
-        let meaning =
-            components::QueueProxies { common, focus, clock, text_after: At::ZERO, next_pod: 0 };
+        let meaning = components::QueueProxies { common, clock, text_after: At::ZERO, next_pod: 0 };
         self.supervisor.spawn("queue-proxies", |stop| {
             scrape::run(meaning, (door, interval), health, clock, stop)
         });

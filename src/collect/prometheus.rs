@@ -491,6 +491,7 @@ mod tests {
             url: None,
             roster: Roster::new(),
             sender,
+            focus: watch::channel(None).1,
         };
         let (base, _) = place("monitoring/prometheus:9090");
         let door = Door::ApiServer(client);

@@ -10,7 +10,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -54,6 +53,11 @@ pub(crate) trait Meaning: Send {
         None
     }
 
+    /// How long after a round the next one begins, where once an interval is enough.
+    fn pause(&self, interval: Duration) -> Duration {
+        interval
+    }
+
     /// Makes events of a reading; says how many lines nobody understood.
     fn take(&mut self, reading: Reading) -> Result<u64, Trouble>;
 }
@@ -75,11 +79,11 @@ pub(crate) async fn run(
     let mut being_read = HashSet::new();
     let mut round = Round::default();
     let mut tick = tokio::time::interval(every);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! { biased;
             () = stop.cancelled() => return Ok(()),
             _ = tick.tick() => {
+                tick.reset_after(meaning.pause(every));
                 health.round(std::mem::take(&mut round)).await;
                 match meaning.targets() {
                     Ok(targets) if targets.is_empty() => {
@@ -182,6 +186,7 @@ mod tests {
             url: None,
             roster,
             sender,
+            focus: watch::channel(None).1,
         };
         let door = Door::ApiServer(health.meter().client(&world::client(world)));
         let meaning = meaning(common, clock);
@@ -320,16 +325,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn of_many_queue_proxies_each_is_read_in_turn() {
         let names = (0..50).map(|idx| format!("p{idx:02}"));
-        let (_focus_in, focus) = watch::channel(None);
         let (mut bus, _task) = scrape(
             (roster(names, "r"), Some("default")),
-            |common, clock| QueueProxies {
-                common,
-                focus,
-                clock,
-                text_after: At::ZERO,
-                next_pod: 0,
-            },
+            |common, clock| QueueProxies { common, clock, text_after: At::ZERO, next_pod: 0 },
             |_, path| {
                 if path.contains(":9091/") {
                     return Answer::status(503, REFUSED);

@@ -2,7 +2,8 @@
 //! reports of the activators, each at its second.
 //!
 //! We read a queue-proxy once a second, and so does the autoscaler, at another moment. Which of
-//! its snapshots the autoscaler met follows from the uptime that stands in each.
+//! its snapshots the autoscaler met follows from the uptime that stands in each. When in each
+//! second an activator reports follows from readings between which its word changed.
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
@@ -12,12 +13,25 @@ use crate::event::scaler::Activator;
 use crate::event::scaler::Stat;
 use crate::units::At;
 
-/// Snapshots and readings that are kept of each pod.
+use super::phase;
+use super::phase::Phase;
+
+/// Snapshots that are kept of each pod.
 const KEPT: usize = 6;
+/// Readings that are kept of each activator: some seconds, at two a second.
+const TOLD_KEPT: usize = 16;
 /// A snapshot older than this is no answer: queue-proxies make one each second.
 const SNAPSHOT_FRESH: Duration = Duration::from_secs(3);
 /// A word of an activator older than this is none.
 const ACTIVATOR_FRESH: Duration = Duration::from_millis(3500);
+/// An activator's turn is known when it is known to lie within this.
+const TURN_KNOWN: Duration = Duration::from_millis(350);
+/// How long before an answer came its numbers may have been taken.
+const ON_THE_WAY: Duration = Duration::from_millis(30);
+/// A reading tells of a report for sure so long after it.
+const SURELY_AFTER: Duration = Duration::from_millis(100);
+/// An activator reports once a second.
+const REPORT: Duration = Duration::from_secs(1);
 /// For how long pods must say more than activators do: their readings are not of one moment.
 const CONTRADICTED: Duration = Duration::from_secs(3);
 /// Pods of a revision that are kept.
@@ -34,14 +48,28 @@ const HALF_A_SECOND: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Feed {
     pods: BTreeMap<String, PodFeed>,
-    activators: BTreeMap<String, VecDeque<Told>>,
+    activators: BTreeMap<String, ActivatorFeed>,
     /// Whether the activators can be read at all, so that silence about a revision is zero.
     pub(super) activators_answer: bool,
     /// Requests in flight of the load that we send ourselves, and when that was.
     pub(super) own_in_flight: Option<(At, f64)>,
     /// Since when pods say that far more came through activators than these tell of.
     contradicted: Option<At>,
-    /// What the activators told in the second before, to know when they fell silent.
+    /// Whether the activators without a known turn had nothing to tell in the second before.
+    was_silent: bool,
+    /// How the activators' share was known in the second before.
+    share: Share,
+}
+
+/// What is read of one activator.
+#[derive(Debug, Clone, PartialEq)]
+struct ActivatorFeed {
+    told: VecDeque<Told>,
+    /// When in each second it reports.
+    turn: Phase,
+    /// When the last report was taken.
+    reported: Option<At>,
+    /// Whether that one had nothing to tell.
     was_silent: bool,
 }
 
@@ -108,6 +136,10 @@ impl Load {
         Self { concurrency: self.concurrency + other.concurrency, rps: self.rps + other.rps }
     }
 
+    fn is_none(self) -> bool {
+        self.concurrency == 0.0 && self.rps <= 0.0
+    }
+
     fn times(self, factor: f64) -> Self {
         Self { concurrency: self.concurrency * factor, rps: self.rps * factor }
     }
@@ -159,9 +191,9 @@ impl Feed {
             concurrency: concurrency.max(0.0),
             arrived_total: reading.requests_total.map(|total| total + holds),
         };
-        push(self.activators.entry(reading.pod.clone()).or_default(), told);
-        self.activators.retain(|_, told| {
-            told.back().is_some_and(|it| reading.read.since(it.read) < ACTIVATOR_FRESH * 2)
+        self.activators.entry(reading.pod.clone()).or_default().told(told);
+        self.activators.retain(|_, feed| {
+            feed.told.back().is_some_and(|it| reading.read.since(it.read) < ACTIVATOR_FRESH * 2)
         });
     }
 
@@ -197,15 +229,33 @@ impl Feed {
         scraped
     }
 
-    /// What the activators reported around `at`, and how that is known. `None`: they told the
-    /// autoscaler nothing, since they have had nothing for some time.
+    /// What the activators reported around `at` that [`Self::turns`] does not tell, and how their
+    /// share is known. `None`: they told the autoscaler nothing.
     pub(super) fn reports(&mut self, at: At, scraped: &Scraped) -> (Option<Load>, Share) {
         let (load, share) = self.checked(at, scraped);
+        self.share = share;
+        if share != Share::Reported {
+            return (Some(load), share);
+        }
+        let has_turn = |it: &ActivatorFeed| it.turn().is_some();
+        if !self.activators.is_empty() && self.activators.values().all(has_turn) {
+            return (None, share);
+        }
+        let others = self.activators.values_mut().filter(|it| !has_turn(it));
+        let load = others.filter_map(|it| it.second(at)).fold(Load::default(), Load::plus);
         // One that falls silent says so once.
-        let is_silent = load.concurrency == 0.0 && load.rps <= 0.0;
-        let has_report = !(is_silent && self.was_silent);
-        self.was_silent = is_silent;
+        let has_report = !(load.is_none() && self.was_silent);
+        self.was_silent = load.is_none();
         (has_report.then_some(load), share)
+    }
+
+    /// What activators reported by `until` of which it is known when they do, each at its moment;
+    /// `wall` makes of a moment one that counts whole seconds as the autoscaler does.
+    pub(super) fn turns(&mut self, until: At, wall: impl Fn(At) -> At) -> Vec<(At, Load)> {
+        let is_believed = self.share == Share::Reported;
+        let turns = self.activators.values_mut().flat_map(|it| it.turns(until, &wall));
+        let turns: Vec<_> = turns.collect();
+        if is_believed { turns } else { Vec::new() }
     }
 
     /// The word of the activators, unless pods say otherwise for some time: one of several that is
@@ -226,8 +276,7 @@ impl Feed {
     }
 
     fn share(&self, at: At, scraped: &Scraped) -> (Load, Share) {
-        let told: Vec<Load> =
-            self.activators.values().filter_map(|told| at_second(told, at)).collect();
+        let told: Vec<Load> = self.activators.values().filter_map(|it| it.at_second(at)).collect();
         if !told.is_empty() {
             let all = told.into_iter().fold(Load::default(), Load::plus);
             return (all, Share::Reported);
@@ -280,22 +329,102 @@ impl PodFeed {
     }
 }
 
-/// The report that an activator made nearest to `at`: it is read half a second later.
-fn at_second(told: &VecDeque<Told>, at: At) -> Option<Load> {
-    let at = at + HALF_A_SECOND;
-    let apart = |it: &Told| at.since(it.read).max(it.read.since(at));
-    let nearest = (0..told.len()).min_by_key(|idx| apart(&told[*idx]))?;
-    let word = told[nearest];
-    if ACTIVATOR_FRESH <= apart(&word) {
-        return None;
+// === impl ActivatorFeed ===
+
+impl Default for ActivatorFeed {
+    fn default() -> Self {
+        let turn = Phase::of(REPORT);
+        Self { told: VecDeque::new(), turn, reported: None, was_silent: false }
     }
-    let before = nearest.checked_sub(1).map(|idx| told[idx]);
-    let arrived = before.and_then(|before| {
-        let span = word.read.since(before.read).as_secs_f64();
-        let n = word.arrived_total? - before.arrived_total?;
-        (0.0 < span).then_some(n / span)
-    });
-    Some(Load { concurrency: word.concurrency, rps: arrived.unwrap_or(0.0).max(0.0) })
+}
+
+impl ActivatorFeed {
+    fn told(&mut self, told: Told) {
+        if let Some(before) = self.told.back().filter(|it| it.concurrency != told.concurrency) {
+            self.turn.sign(before.read.saturating_sub(ON_THE_WAY), told.read);
+        }
+        if self.told.len() == TOLD_KEPT {
+            self.told.pop_front();
+        }
+        self.told.push_back(told);
+    }
+
+    /// When in a second it reports, if that is known.
+    fn turn(&self) -> Option<Duration> {
+        self.turn.middle().filter(|_| self.turn.width().is_some_and(|it| it <= TURN_KNOWN))
+    }
+
+    /// The reports that were not taken yet, one in each second of the clock.
+    fn turns(&mut self, until: At, wall: impl Fn(At) -> At) -> Vec<(At, Load)> {
+        let Some(turn) = self.turn() else { return Vec::new() };
+        let mut reports = Vec::new();
+        loop {
+            let at = match self.reported {
+                Some(last) if until.since(last) < ACTIVATOR_FRESH => after(last, turn, &wall),
+                _ => phase::next(until.saturating_sub(REPORT), turn, REPORT),
+            };
+            if until < at {
+                return reports;
+            }
+            self.reported = Some(at);
+            let load = self.of_turn(at).unwrap_or_default();
+            // One that falls silent says so once.
+            if !(load.is_none() && self.was_silent) {
+                reports.push((at, load));
+            }
+            self.was_silent = load.is_none();
+        }
+    }
+
+    /// What it reported at `at`, its turn.
+    fn of_turn(&self, at: At) -> Option<Load> {
+        let after = self.told.iter().position(|it| at + SURELY_AFTER <= it.read);
+        let idx = after.or(self.told.len().checked_sub(1))?;
+        let apart = self.told[idx].read.since(at).max(at.since(self.told[idx].read));
+        (apart < ACTIVATOR_FRESH).then(|| self.load(idx))
+    }
+
+    /// The report of the second at `at`, where its turn is not known.
+    fn second(&mut self, at: At) -> Option<Load> {
+        // Its turn may be known before the next second.
+        self.reported = Some(at);
+        self.at_second(at)
+    }
+
+    /// The report nearest to `at`: it is read half a second later.
+    fn at_second(&self, at: At) -> Option<Load> {
+        let at = at + HALF_A_SECOND;
+        let apart = |it: &Told| at.since(it.read).max(it.read.since(at));
+        let nearest = (0..self.told.len()).min_by_key(|idx| apart(&self.told[*idx]))?;
+        (apart(&self.told[nearest]) < ACTIVATOR_FRESH).then(|| self.load(nearest))
+    }
+
+    /// What a reading tells of one report: arrivals are those since a reading a second before.
+    fn load(&self, idx: usize) -> Load {
+        let word = self.told[idx];
+        let is_before = |it: &&Told| REPORT <= word.read.since(it.read) + SURELY_AFTER;
+        let before = self.told.iter().take(idx).rev().find(is_before);
+        let before = before.or_else(|| self.told.get(idx.checked_sub(1)?));
+        let arrived = before.and_then(|before| {
+            let span = word.read.since(before.read).as_secs_f64();
+            let n = word.arrived_total? - before.arrived_total?;
+            (0.0 < span).then_some(n / span)
+        });
+        Load { concurrency: word.concurrency, rps: arrived.unwrap_or(0.0).max(0.0) }
+    }
+}
+
+/// The report after the one at `last`: in the next second of the clock, even where the turn that is
+/// known moves across its edge.
+fn after(last: At, turn: Duration, wall: impl Fn(At) -> At) -> At {
+    let second = |at: At| wall(at).as_micros() / 1_000_000;
+    let into = |at: At| Duration::from_micros(wall(at).as_micros() % 1_000_000);
+    let next = phase::next(last + REPORT / 2, turn, REPORT);
+    match second(next) - second(last).min(second(next)) {
+        0 => next + (REPORT - into(next)),
+        1 => next,
+        _ => next.saturating_sub(into(next) + Duration::from_micros(1)),
+    }
 }
 
 fn push<T>(ring: &mut VecDeque<T>, item: T) {
@@ -327,5 +456,57 @@ mod tests {
         assert_eq!(feed.reports(At::from_secs(6), &scraped).0, Some(busy));
         let calm = Scraped { proxied: Load::default(), ..scraped };
         assert_eq!(feed.reports(At::from_secs(7), &calm).1, Share::Reported);
+    }
+
+    /// Reads an activator that reports the second's number each second, `turn_ms` after it began.
+    fn tell(feed: &mut Feed, turn_ms: u64, read_ms: impl Iterator<Item = u64>) {
+        for read in read_ms {
+            let report = (read + 1000 - turn_ms) / 1000;
+            feed.activator(&Activator {
+                pod: "activator".to_owned(),
+                read: At::from_millis(read),
+                #[expect(clippy::cast_precision_loss, reason = "seconds")]
+                concurrency: Some(report as f64),
+                ..Activator::default()
+            });
+        }
+    }
+
+    #[test]
+    fn readings_that_wander_over_the_second_find_when_an_activator_reports() {
+        for turn_ms in [0, 130, 500, 870, 990] {
+            let mut feed = Feed::default();
+            tell(&mut feed, turn_ms, (0..10_000).step_by(450));
+            let reports = feed.turns(At::from_secs(8), |at| at);
+            let (at, load) = reports[0];
+            let off = (at.as_micros() / 1000 + 1000 - turn_ms + 500) % 1000;
+            assert!((400..=600).contains(&off), "{turn_ms}: {at:?}");
+            // The report of that turn, not the one before or after.
+            let expected = At::from_micros(at.as_micros() + 300_000 - turn_ms * 1000);
+            assert_eq!(load.concurrency, (expected.as_secs_f64() + 1.0).floor(), "{turn_ms}");
+        }
+        let mut slowly = Feed { activators_answer: true, ..Feed::default() };
+        tell(&mut slowly, 500, (0..10_000).step_by(1000));
+        assert!(slowly.turns(At::from_secs(8), |at| at).is_empty(), "one reading a second");
+        let (load, _) = slowly.reports(At::from_secs(5), &Scraped::default());
+        assert_eq!(load.map(|load| load.concurrency), Some(5.0));
+    }
+
+    #[test]
+    fn one_report_is_taken_in_each_second_of_the_clock() {
+        // A clock whose seconds turn a little after ours: the turn lies on the edge.
+        let wall = |at: At| At::from_micros(at.as_micros() + 500_000);
+        let mut feed = Feed::default();
+        let mut taken = Vec::new();
+        for read in (0..30_000).step_by(450) {
+            tell(&mut feed, 480, std::iter::once(read));
+            let until = At::from_millis(read).saturating_sub(Duration::from_millis(1250));
+            taken.extend(feed.turns(until, wall).into_iter().map(|(at, _)| wall(at)));
+        }
+        let seconds: Vec<u64> = taken.iter().map(|at| at.as_micros() / 1_000_000).collect();
+        assert!(
+            24 <= seconds.len() && seconds.windows(2).all(|pair| pair[0] + 1 == pair[1]),
+            "{seconds:?}"
+        );
     }
 }

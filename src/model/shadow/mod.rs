@@ -202,8 +202,8 @@ struct Decider {
 /// When what is due next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Due {
-    /// Pods and activators are heard at one moment: which of them the autoscaler hears first
-    /// within a second is not known, and half a second must not be taken for a whole one.
+    /// Pods are heard then, and those activators of which it is not known when they report: half
+    /// a second must not be taken for a whole one.
     scrape: At,
     tick: At,
 }
@@ -255,7 +255,7 @@ impl Shadow {
             config: None,
             feed: Feed::default(),
             decider: None,
-            phase: Phase::default(),
+            phase: Phase::of(TICK),
             due: Due { scrape: first, tick: first + TICK },
             notes: VecDeque::new(),
             readings: VecDeque::new(),
@@ -406,7 +406,7 @@ impl Shadow {
     /// Another decider began: it knows nothing of what was before.
     pub(super) fn restart(&mut self, at: At) {
         self.evidence.restarted(at);
-        self.phase = Phase::default();
+        self.phase = Phase::of(TICK);
         self.note(at, Note::Restart);
     }
 
@@ -449,6 +449,7 @@ impl Shadow {
             if until < due {
                 return has_ticked;
             }
+            self.hear_activators(due);
             if self.notes.front().is_some_and(|(at, _)| *at <= due) {
                 if let Some((at, note)) = self.notes.pop_front() {
                     has_ticked |= self.take(at, note);
@@ -520,7 +521,7 @@ impl Shadow {
         false
     }
 
-    /// Hears pods and activators, once a second.
+    /// Hears pods, and the activators of which nothing better is known, once a second.
     fn hear(&mut self, at: At) {
         self.due.scrape = match self.phase.most_likely() {
             Some(phase) => phase::next(at + SECOND / 2, phase + SCRAPE_AFTER_TICK, SECOND),
@@ -554,6 +555,14 @@ impl Shadow {
             sight.whole_since = None;
         }
         (sight.scraped, sight.share) = (scraped, share);
+    }
+
+    /// Hears those activators of which it is known when they report.
+    fn hear_activators(&mut self, until: At) {
+        let anchor = self.anchor;
+        for (at, load) in self.feed.turns(until, |at| wall(anchor, at)) {
+            self.record(at, load);
+        }
     }
 
     fn record(&mut self, at: At, load: Load) {

@@ -1,8 +1,8 @@
-//! When the autoscaler ticks, as far as that can be known.
+//! When the autoscaler ticks and an activator reports, as far as that can be known.
 //!
-//! Its ticker is as old as its decider and keeps its phase. Each sign of a tick (a changed
-//! reading, a changed wish, a line of the log) says that one happened within some span; the spans,
-//! cut with one another modulo the period, leave less and less room.
+//! A ticker is as old as its decider, or its activator, and keeps its phase. Each sign of a tick (a
+//! changed reading, a changed wish, a line of the log) says that one happened within some span; the
+//! spans, cut with one another modulo the period, leave less and less room.
 
 use std::time::Duration;
 
@@ -15,8 +15,10 @@ pub const TICK: Duration = Duration::from_secs(2);
 const NARROWEST: u64 = 20_000;
 
 /// The phase of a ticker, as an arc on the circle of its period.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Phase {
+    /// In microseconds.
+    period: u64,
     /// Beginning of the arc in microseconds below the period, and its length; `None`: no sign yet.
     arc: Option<(u64, u64)>,
     /// Signs that contradicted the arc since one agreed.
@@ -26,9 +28,14 @@ pub(super) struct Phase {
 // === impl Phase ===
 
 impl Phase {
+    /// Of a ticker of which nothing was seen yet.
+    pub(super) fn of(period: Duration) -> Self {
+        Self { period: micros(period).max(1), arc: None, n_contradicted: 0 }
+    }
+
     /// A tick happened after `from` and not after `to`.
     pub(super) fn sign(&mut self, from: At, to: At) {
-        let period = period();
+        let period = self.period;
         let length = to.as_micros().saturating_sub(from.as_micros()).max(NARROWEST);
         if period <= length {
             return;
@@ -54,7 +61,7 @@ impl Phase {
             }
             // A narrow sign is better than a wide arc; else it takes two.
             None if 0 < self.n_contradicted || length < known_length => {
-                *self = Self { arc: Some((start, length)), n_contradicted: 0 };
+                (self.arc, self.n_contradicted) = (Some((start, length)), 0);
             }
             None => self.n_contradicted += 1,
         }
@@ -66,12 +73,17 @@ impl Phase {
         let (start, length) = self.arc?;
         // What was seen on a reading may have happened any time before it.
         let into = if length <= 500_000 { length - NARROWEST / 2 } else { length / 2 };
-        Some(Duration::from_micros((start + into) % period()))
+        Some(Duration::from_micros((start + into) % self.period))
+    }
+
+    /// The middle of the arc, where it may be anywhere in it.
+    pub(super) fn middle(&self) -> Option<Duration> {
+        let (start, length) = self.arc?;
+        Some(Duration::from_micros((start + length / 2) % self.period))
     }
 
     /// How wide the arc is.
-    #[cfg(test)]
-    fn width(&self) -> Option<Duration> {
+    pub(super) fn width(&self) -> Option<Duration> {
         self.arc.map(|(_, length)| Duration::from_micros(length))
     }
 }
@@ -82,10 +94,6 @@ pub(super) fn next(after: At, phase: Duration, period: Duration) -> At {
     let phase = micros(phase) % period;
     let ahead = (phase + period - after % period) % period;
     At::from_micros(after + if ahead == 0 { period } else { ahead })
-}
-
-fn period() -> u64 {
-    micros(TICK)
 }
 
 fn micros(span: Duration) -> u64 {
@@ -100,7 +108,7 @@ mod tests {
 
     #[test]
     fn signs_narrow_each_other() {
-        let mut phase = Phase::default();
+        let mut phase = Phase::of(TICK);
         assert_eq!(phase.most_likely(), None);
         phase.sign(At::from_millis(10_000), At::from_millis(11_000));
         assert_eq!(phase.most_likely(), Some(Duration::from_millis(500)));
@@ -108,7 +116,7 @@ mod tests {
         assert_eq!(phase.width(), Some(Duration::from_millis(200)));
         assert_eq!(phase.most_likely(), Some(Duration::from_millis(990)));
         // A tick near the end of the circle is near its beginning.
-        let mut phase = Phase::default();
+        let mut phase = Phase::of(TICK);
         phase.sign(At::from_millis(9_900), At::from_millis(10_300));
         phase.sign(At::from_millis(31_800), At::from_millis(32_100));
         assert_eq!(phase.width(), Some(Duration::from_millis(200)));
@@ -116,7 +124,7 @@ mod tests {
 
     #[test]
     fn one_contradiction_is_an_accident_and_two_are_another_ticker() {
-        let mut phase = Phase::default();
+        let mut phase = Phase::of(TICK);
         phase.sign(At::from_millis(10_000), At::from_millis(10_200));
         phase.sign(At::from_millis(13_000), At::from_millis(13_900));
         assert_eq!(phase.most_likely(), Some(Duration::from_millis(190)));
@@ -130,7 +138,7 @@ mod tests {
             truth in 0..2_000_000u64,
             signs in prop::collection::vec((0..500u64, 1..900_000u64, 0..400_000u64), 1..40),
         ) {
-            let mut phase = Phase::default();
+            let mut phase = Phase::of(TICK);
             for (n, before, after) in signs {
                 let tick = 2_000_000 * (n + 1) + truth;
                 phase.sign(At::from_micros(tick - before), At::from_micros(tick + after));
