@@ -1,19 +1,28 @@
-//! What a request costs, and how many can be had: closed loop, 64 connections, small answers.
+//! What a request costs, and how many can be had: closed loop, small answers.
 //!
 //! nginx counts the requests, for all alike; CPU time is that of the whole process, from its start
 //! to its end.
 
+use std::fs;
 use std::io;
 use std::time::Duration;
 
 use super::Options;
 use super::figures::Spread;
 use super::nginx::Nginx;
+use super::peer::Call;
+use super::peer::PROTOCOL;
 use super::peer::Peer;
+use super::peer::Users;
 use super::program::Program;
 use super::screen::Screen;
 
-const CONNECTIONS: u32 = 64;
+/// The everyday of HTTP/1.1.
+pub(crate) const HTTP1: (Call, Users) = (Call::Http1, Users { connections: 64, streams: 1 });
+/// Few connections, many streams.
+pub(crate) const H2C: (Call, Users) = (Call::H2c, Users { connections: 8, streams: 16 });
+/// The same with gRPC.
+pub(crate) const GRPC: (Call, Users) = (Call::Grpc, Users { connections: 8, streams: 16 });
 
 /// One peer's figures, a round each.
 #[derive(Debug, Clone)]
@@ -35,19 +44,32 @@ struct Figures {
     screen: Option<(Vec<(String, f64)>, f64)>,
 }
 
-/// CPU per request of all peers, and the throughput that it was measured at.
-pub(crate) fn measure(options: &Options, peers: &[Peer]) -> io::Result<()> {
+/// CPU per request of all peers, and the throughput that it was measured at; the last of them is the
+/// one that the others are compared with.
+pub(crate) fn measure(
+    options: &Options,
+    (call, users): (Call, Users),
+    peers: &[Peer],
+) -> io::Result<()> {
     if !super::is_there("nginx") || !super::is_there("taskset") {
         println!("nginx or taskset is not installed: nothing was measured");
         return Ok(());
     }
     let nginx = Nginx::start(super::last_core())?;
+    let protocol = nginx.folder().join("worker.proto");
+    fs::write(&protocol, PROTOCOL)?;
+    let protocol = protocol.to_string_lossy();
+    let (url, lasts) = (nginx.url(call), Duration::from_secs(options.seconds));
+    let line = |peer: Peer| peer.closed((call, &url), users, lasts, &protocol);
     let mut rows: Vec<Row> = super::installed(peers)
         .into_iter()
+        .filter(|peer| line(*peer).is_some())
         .map(|peer| Row { peer, micros: Vec::new(), rates: Vec::new(), screens: Vec::new() })
         .collect();
     println!(
-        "closed loop, {CONNECTIONS} connections, {} s, {} rounds, nginx with one worker on core {}",
+        "{call:?}, closed loop, {} connections × {}, {} s, {} rounds, nginx with one worker on core {}",
+        users.connections,
+        users.streams,
         options.seconds,
         options.rounds,
         super::last_core(),
@@ -57,23 +79,26 @@ pub(crate) fn measure(options: &Options, peers: &[Peer]) -> io::Result<()> {
         let first = round % rows.len().max(1);
         rows.rotate_left(first);
         for row in &mut rows {
-            let figures = run(row.peer, &nginx, Duration::from_secs(options.seconds))?;
+            let Some(line) = line(row.peer) else { continue };
+            let figures = run(row.peer, &line, &nginx, lasts)?;
             row.micros.push(figures.micros);
             row.rates.push(figures.rate);
             row.screens.extend(figures.screen);
         }
         rows.rotate_right(first);
     }
-    tell(&rows);
+    if let Some(standard) = peers.last() {
+        tell(&rows, *standard);
+    }
     Ok(())
 }
 
 /// One peer, once.
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
-fn run(peer: Peer, nginx: &Nginx, lasts: Duration) -> io::Result<Figures> {
+fn run(peer: Peer, line: &[String], nginx: &Nginx, lasts: Duration) -> io::Result<Figures> {
     let screen = if peer.has_screen() { Some(Screen::open()?) } else { None };
     let before = nginx.n_requests()?;
-    let program = Program::start(&peer.closed(&nginx.url(), CONNECTIONS, lasts), screen)?;
+    let program = Program::start(line, screen)?;
     let mut shares = None;
     if program.screen.is_some() {
         // Threads are gone when the program has ended: their last half is taken while it lasts.
@@ -121,18 +146,19 @@ fn since(
     (shares.collect(), (late.1 - early.1) / seconds)
 }
 
-fn tell(rows: &[Row]) {
-    let wrk = rows.iter().find(|row| row.peer == Peer::Wrk);
+fn tell(rows: &[Row], standard: Peer) {
+    let other = rows.iter().find(|row| row.peer == standard);
+    let times = format!("times {standard}'s");
     println!(
         "{:<28} {:<26} {:<24} {:<30} {:<24}",
-        "", "µs CPU a request", "times wrk's", "requests a second", "times wrk's"
+        "", "µs CPU a request", times, "requests a second", times
     );
     let text = |spread: Option<Spread>, digits: usize| {
         spread.map_or_else(|| "–".to_owned(), |it| format!("{it:.digits$}"))
     };
     for row in rows {
         let ratio = |of: fn(&Row) -> &Vec<f64>| {
-            text(wrk.and_then(|wrk| Spread::of_ratios(of(row), of(wrk))), 2)
+            text(other.and_then(|other| Spread::of_ratios(of(row), of(other))), 2)
         };
         println!(
             "{:<28} {:<26} {:<24} {:<30} {:<24}",

@@ -1,7 +1,7 @@
 //! rampscope beside its peers, and beside what a server saw.
 //!
 //! `cargo bench --bench peers -- cpu` compares the CPU time of a request, `throughput` the requests
-//! that can be had, `lag` how late they leave, `truth` and `stall` what is said of latencies with
+//! that can be had, `h2c` and `grpc` both over HTTP/2, `lag` how late they leave, `truth` and `stall` what is said of latencies with
 //! what a server's log implies, `counts` a long run's counts, `keys` what each key does.
 //! `--rounds N` and `--seconds N` change how often and how long; with `--tmux` keys go through it.
 //! Peers are looked for on the path;
@@ -46,17 +46,27 @@ fn main() -> io::Result<()> {
         seconds: after("--seconds").unwrap_or(seconds).max(1),
         tmux: args.iter().any(|it| it == "--tmux") && is_there("tmux"),
     };
-    let everyone = [Peer::Headless, Peer::Screen, Peer::Wrk, Peer::H2load, Peer::Oha, Peer::Hey];
+    let everyone = [Peer::Headless, Peer::Screen, Peer::H2load, Peer::Oha, Peer::Hey, Peer::Wrk];
     match args.first().map(String::as_str) {
-        Some("cpu") => cost::measure(&options(5, 10), &everyone),
-        Some("throughput") => cost::measure(&options(5, 10), &[Peer::Headless, Peer::Wrk]),
+        Some("cpu") => cost::measure(&options(5, 10), cost::HTTP1, &everyone),
+        Some("throughput") => {
+            cost::measure(&options(5, 10), cost::HTTP1, &[Peer::Headless, Peer::Wrk])
+        }
+        Some("h2c") => {
+            let peers = [Peer::Headless, Peer::Oha, Peer::H2load];
+            cost::measure(&options(5, 10), cost::H2C, &peers)
+        }
+        Some("grpc") => {
+            let peers = [Peer::Headless, Peer::Ghz, Peer::Tonic];
+            cost::measure(&options(5, 10), cost::GRPC, &peers)
+        }
         Some("lag") => lag::measure(&options(5, 30)),
         Some("truth") => truth::measure(&options(1, 20)),
         Some("stall") => truth::stall(&options(1, 20)),
         Some("counts") => counts::measure(&options(1, 600)),
         Some("keys") => keys::measure(&options(1, 2)),
         _ => {
-            println!("say what: cpu, throughput, lag, truth, stall, counts or keys");
+            println!("say what: cpu, throughput, h2c, grpc, lag, truth, stall, counts or keys");
             Ok(())
         }
     }

@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
@@ -14,20 +15,30 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::peer::Call;
+
 /// nginx at work. Dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Nginx {
     child: Child,
     address: SocketAddr,
-    _folder: TempDir,
+    /// Where it speaks HTTP/2.
+    h2c: SocketAddr,
+    folder: TempDir,
 }
+
+/// One message of gRPC: not compressed, two bytes long, 1 in its first field.
+const MESSAGE: [u8; 7] = [0, 0, 0, 0, 2, 8, 1];
+/// Where the message lies, by the method that answers with it.
+const METHOD: (&str, &str) = ("load_worker.LoadWorker", "InvokeWorker");
 
 impl Nginx {
     /// nginx on a port of its own, kept on `core`.
     pub(crate) fn start(core: usize) -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let path = folder.path().display();
+        let free = || TcpListener::bind("127.0.0.1:0")?.local_addr();
+        let (address, h2c) = (free()?, free()?);
+        let (path, service) = (folder.path().display(), METHOD.0);
         let configuration = format!(
             "daemon off; master_process off; worker_processes 1; pid {path}/pid; error_log {path}/error;
              events {{ worker_connections 4096; }}
@@ -40,8 +51,20 @@ impl Nginx {
                  location / {{ default_type text/plain; return 200 'ok'; }}
                  location = /counts {{ stub_status; }}
                }}
+               open_file_cache max=10 inactive=600s;
+               server {{
+                 listen {h2c} http2 backlog=4096;
+                 location / {{ default_type text/plain; return 200 'ok'; }}
+                 location /{service}/ {{
+                   root {path}/grpc; default_type application/grpc;
+                   add_trailer grpc-status 0 always; error_page 405 =200 $uri;
+                 }}
+               }}
              }}"
         );
+        let answers = folder.path().join("grpc").join(service);
+        fs::create_dir_all(&answers)?;
+        fs::write(answers.join(METHOD.1), MESSAGE)?;
         let file = folder.path().join("nginx.conf");
         fs::write(&file, configuration)?;
         let child = Command::new("taskset")
@@ -53,7 +76,7 @@ impl Nginx {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        let nginx = Self { child, address, _folder: folder };
+        let nginx = Self { child, address, h2c, folder };
         for _ in 0..100 {
             if nginx.n_requests().is_ok() {
                 return Ok(nginx);
@@ -63,9 +86,15 @@ impl Nginx {
         Err(io::Error::other("nginx did not come up"))
     }
 
-    /// Where it listens, as a URL.
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}/", self.address)
+    /// Where it listens for a call, as a URL.
+    pub(crate) fn url(&self, call: Call) -> String {
+        let address = if call == Call::Http1 { self.address } else { self.h2c };
+        format!("http://{address}/")
+    }
+
+    /// A folder that lives as long as it does.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Requests it has counted, this question included.

@@ -421,7 +421,7 @@ fn after(last: At, turn: Duration, wall: impl Fn(At) -> At) -> At {
     let into = |at: At| Duration::from_micros(wall(at).as_micros() % 1_000_000);
     let next = phase::next(last + REPORT / 2, turn, REPORT);
     match second(next) - second(last).min(second(next)) {
-        0 => next + (REPORT - into(next)),
+        0 => (next + REPORT).saturating_sub(into(next)),
         1 => next,
         _ => next.saturating_sub(into(next) + Duration::from_micros(1)),
     }
