@@ -335,18 +335,7 @@ fn q_asks_and_stops() {
 /// The quick load has nothing to put back; what one waits for is its report.
 #[test]
 fn q_ends_the_quick_load_and_it_reports() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            std::thread::spawn(move || {
-                let mut bytes = [0; 4096];
-                while matches!(stream.read(&mut bytes), Ok(n) if 0 < n) {
-                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-                }
-            });
-        }
-    });
+    let url = server();
     let mut screen = Screen::open(&["load", &url, "-r", "50", "-z", "10m"]);
     screen.until_shown();
     screen.run.until_loaded();
@@ -359,6 +348,48 @@ fn q_ends_the_quick_load_and_it_reports() {
     for part in ["stopped after", "response time", "generator"] {
         assert!(report.contains(part), "{part} in {report}");
     }
+}
+
+/// Whoever has frozen the view reads it, and is not thrown out when the plan is done or the time
+/// that was asked for is over.
+#[test]
+fn a_frozen_screen_stays_when_the_run_ends_and_q_gives_its_report() {
+    let url = server();
+    let done = ["load", &url, "-r", "50", "-z", "1s"];
+    let over = ["demo", "--set", LONG, "--duration", "2s"];
+    for args in [&done[..], &over[..]] {
+        let mut screen = Screen::open(args);
+        screen.until_shown();
+        screen.press(" ");
+        until("that it has ended", || screen.seen().contains("the run has ended"));
+        assert!(screen.run.child.try_wait().unwrap().is_none(), "it stays");
+        let offered = screen.run.model().traffic.total.offered;
+        screen.press("q");
+        assert_eq!(screen.run.end().code(), Some(0), "{args:?}");
+        screen.assert_given_back();
+        screen.run.assert_recorded("completed");
+        assert!(screen.run.model().traffic.total.offered <= offered + 25, "nothing more is sent");
+        let seen = screen.seen();
+        let report = &seen[seen.rfind("\u{1b}[?1049l").unwrap_or(0)..];
+        assert!(report.contains("completed after"), "{report}");
+    }
+}
+
+/// A server that answers everything.
+fn server() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut bytes = [0; 4096];
+                while matches!(stream.read(&mut bytes), Ok(n) if 0 < n) {
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+                }
+            });
+        }
+    });
+    url
 }
 
 #[test]

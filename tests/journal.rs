@@ -485,6 +485,7 @@ impl Gen {
                     revision: random.text(),
                     percent: random.maybe(Self::u32),
                     tag: random.text(),
+                    is_latest: random.maybe(|random| random.u32() % 2 == 0),
                 }),
             }),
             5 => cluster::Object::Revision(cluster::Revision {

@@ -278,6 +278,15 @@ fn by_cpu() -> Vec<Stamped> {
 /// The same, scaled by KEDA on a Prometheus query; after the burst its window holds the pods.
 fn by_keda() -> Vec<Stamped> {
     let mut events = without_knatives_own();
+    // In this story the window holds all pods: what Knative took away stays.
+    events.retain(|(at, event)| {
+        let is_taken_away = match event {
+            Event::Gone(_) => true,
+            Event::Seen(object) => !matches!(&**object, Object::ConfigMap(_)),
+            _ => false,
+        };
+        !is_taken_away || *at < At::from_secs(50)
+    });
     let scaled = hpa::ScaledObject {
         id: identity("probe"),
         target: ("Deployment".to_owned(), "probe-00001-deployment".to_owned()),
@@ -434,7 +443,7 @@ fn many_services() -> Vec<Stamped> {
             .map(|(revision, percent)| Traffic {
                 revision: format!("{name}-{revision}"),
                 percent: Some(*percent),
-                tag: String::new(),
+                ..Traffic::default()
             })
             .collect();
         let service = Service { id, ready, traffic, ..Service::default() };
@@ -467,7 +476,9 @@ fn split() -> Vec<Stamped> {
                     let part = |revision: &str, percent| Traffic {
                         revision: revision.to_owned(),
                         percent: Some(percent),
-                        tag: String::new(),
+                        // As a canary is rolled out: both are named.
+                        is_latest: Some(false),
+                        ..Traffic::default()
                     };
                     let traffic = vec![part("probe-00001", 90), part("probe-00002", 10)];
                     let split = Service { traffic, ..service.clone() };
@@ -633,13 +644,42 @@ fn phases(dice: &mut Dice) -> Phases {
     }
 }
 
-fn splits(dice: &mut Dice, done: u64) -> BTreeMap<String, BTreeMap<String, Split>> {
-    let paths = [("/cart", done * 7 / 10, 0.004), ("/search", done * 3 / 10, 0.012)];
-    let paths = paths.map(|(path, n, least)| {
-        let service_time = Some(tailed(dice, n, least, 0.002).encode());
-        (path.to_owned(), Split { succeeded: n, service_time, ..Split::default() })
-    });
-    std::iter::once(("path".to_owned(), paths.into_iter().collect())).collect()
+/// Requests of two paths: their response and service times together, and each path's own.
+struct Answered {
+    response: LatencyHistogram,
+    service: LatencyHistogram,
+    failed: LatencyHistogram,
+    splits: BTreeMap<String, BTreeMap<String, Split>>,
+}
+
+/// So many answers and failures after a wait of `waited` seconds; the parts make the whole.
+fn answered(dice: &mut Dice, (done, n_failed): (u64, u64), waited: f64, tail: f64) -> Answered {
+    let mut all = Answered {
+        response: LatencyHistogram::default(),
+        service: LatencyHistogram::default(),
+        failed: tailed(dice, n_failed, 0.5, 0.1),
+        splits: BTreeMap::new(),
+    };
+    let n_cart = done * 7 / 10;
+    let mut paths = BTreeMap::new();
+    for (path, n, n_failed, least) in
+        [("/cart", n_cart, 0, 0.004), ("/search", done - n_cart, n_failed, 0.007)]
+    {
+        let mut service_time = LatencyHistogram::default();
+        for _ in 0..n {
+            let took = least - tail * (1.0 - dice.next()).ln();
+            let before = waited * (0.9 - 0.1 * (1.0 - dice.next()).ln());
+            service_time.record(Duration::from_secs_f64(took));
+            all.response.record(Duration::from_secs_f64(before + took));
+        }
+        all.service.add(&service_time);
+        let failure_time = (0 < n_failed).then(|| all.failed.encode());
+        let service_time = Some(service_time.encode());
+        let split = Split { succeeded: n, failed: n_failed, service_time, failure_time };
+        paths.insert(path.to_owned(), split);
+    }
+    all.splits.insert("path".to_owned(), paths);
+    all
 }
 
 /// A generator that has all that it needs.
@@ -673,11 +713,9 @@ fn ramp() -> Vec<(At, Event)> {
         let load = f64::from(offered.min(CAPACITY - 10)) / f64::from(CAPACITY);
         let tail = 0.002 + 0.0008 * load / (1.0 - load);
         let n = u64::from(done);
-        let response = tailed(&mut dice, n, 0.004 + waited * 0.9, tail + waited * 0.1);
-        let service = tailed(&mut dice, n, 0.004, tail);
-        let lag = tailed(&mut dice, n, 0.000_02 + waited * 0.9, 0.000_02);
         let n_failed = if 140 < tick { 4 } else { 0 };
-        let failed = tailed(&mut dice, n_failed, 0.5, 0.1);
+        let answered = answered(&mut dice, (n, n_failed), waited, tail);
+        let lag = tailed(&mut dice, n, 0.000_02 + waited * 0.9, 0.000_02);
         let is_limited = 150 < tick;
         let some = |n: u64| (0 < n).then_some(n);
         let interval = Interval {
@@ -695,12 +733,12 @@ fn ramp() -> Vec<(At, Event)> {
                 .filter_map(|(code, n)| Some((code, n?)))
                 .collect(),
             errors: some(n_failed).map(|n| ("status 5xx".to_owned(), n)).into_iter().collect(),
-            response_time: Some(response.encode()),
-            service_time: Some(service.encode()),
-            failure_time: Some(failed.encode()),
+            response_time: Some(answered.response.encode()),
+            service_time: Some(answered.service.encode()),
+            failure_time: Some(answered.failed.encode()),
             send_lag: Some(lag.encode()),
             phases: Some(phases(&mut dice)),
-            splits: splits(&mut dice, n),
+            splits: answered.splits,
             client_limited: is_limited.then(|| {
                 "connections: all that are allowed were busy, and 412 requests waited here for \
                  one, up to 840 ms (p99): allow more, or the target is slower than the rate"
@@ -843,6 +881,16 @@ fn frozen_with_a_cursor() {
 fn a_change_of_load_before_it_bites() {
     let mut events = run().to_vec();
     let at = At::from_secs(MOMENT - 3);
+    for stamped in &mut events {
+        if let Event::Traffic(interval) = &mut stamped.event
+            && (At::from_secs(23)..at).contains(&interval.began)
+        {
+            interval.target = interval.target * 500.0 / 545.0;
+            for n in [&mut interval.offered, &mut interval.sent, &mut interval.succeeded] {
+                *n = *n * 500 / 545;
+            }
+        }
+    }
     let control =
         Control { by: By::You, what: "set".to_owned(), from: 500.0, to: 545.0, reason: None, at };
     events.push(Stamped { seq: 0, at, event: Event::Control(control) });
@@ -855,12 +903,18 @@ fn a_change_of_load_before_it_bites() {
 #[test]
 fn where_we_ourselves_are_the_bottleneck() {
     let mut events = run().to_vec();
+    let mut dice = Dice(3);
     for stamped in &mut events {
         if let Event::Traffic(interval) = &mut stamped.event
             && At::from_secs(36) <= interval.began
         {
             interval.succeeded = interval.succeeded * 7 / 10;
             interval.dropped = interval.offered - interval.succeeded.min(interval.offered);
+            // What was dropped never left, and what left was late.
+            interval.sent = interval.succeeded;
+            let n = interval.succeeded;
+            interval.send_lag = Some(tailed(&mut dice, n, 0.08, 0.01).encode());
+            interval.response_time = Some(tailed(&mut dice, n, 0.182, 0.014).encode());
             interval.limit = Some(Limit::CpuQuota);
             interval.client_limited = Some(
                 "CPU: the quota of 0.20 cores is used up (throttled in 80 % of its periods): \
@@ -1046,7 +1100,8 @@ fn text_of(buffer: &Buffer) -> Vec<String> {
 }
 
 /// Labels of the panels: none may touch a number or another label.
-const LABELS: [&str; 24] = [
+const LABELS: [&str; 25] = [
+    "asked",
     "offered",
     "sent",
     "done",
@@ -1168,6 +1223,27 @@ fn both_revisions_of_a_split_are_seen_side_by_side() {
     assert!(!page[1].contains("probe-00001"), "{}", page[1]);
 }
 
+/// A change of the template is no change for whom a route names.
+#[test]
+fn a_pinned_route_is_said_beside_the_change_to_make() {
+    let (model, mut ui) = scene(&split(), 75);
+    ui.show(View::WhatIf);
+    ui.update(Action::Double, &model);
+    ui.update(Action::Down, &model);
+    ui.update(Action::RateUp, &model);
+    for size in [(120, 40), (200, 60)] {
+        let page = text_of(&drawn(&model, &ui, &night(), size)).join(" ");
+        let words: Vec<_> = page.split([' ', '│']).filter(|word| !word.is_empty()).collect();
+        let said = words.join(" ");
+        assert!(said.contains("gets no request until spec.traffic names it"), "{said}");
+    }
+    let (model, mut ui) = scene(run(), 75);
+    ui.show(View::WhatIf);
+    ui.update(Action::Double, &model);
+    let page = text_of(&drawn(&model, &ui, &night(), (200, 60))).join(" ");
+    assert!(!page.contains("spec.traffic"), "its route follows the newest:\n{page}");
+}
+
 #[test]
 fn services_say_how_many_pods_they_have_at_every_width() {
     let (model, mut ui) = scene(&many_services(), MOMENT);
@@ -1247,6 +1323,115 @@ fn what_pods_bore_is_known_under_the_cursor() {
     let told: Vec<String> = then.iter().map(conc).collect();
     assert_eq!(told, lived);
     assert!(told.iter().any(|row| !row.contains('–')), "{told:#?}");
+}
+
+/// What the autoscaler's panel said at a moment it says again under the cursor.
+#[test]
+fn how_long_panic_lasts_is_known_under_the_cursor() {
+    let (model, mut ui) = scene(run(), 70);
+    let panel = |model: &Model, ui: &Ui| -> Vec<String> {
+        let page = text_of(&drawn(model, ui, &night(), (120, 40)));
+        page[2..5].iter().map(|row| row.chars().skip(80).collect()).collect()
+    };
+    while At::from_secs(40) < ui.moment() {
+        ui.update(Action::CursorLeft, &model);
+    }
+    let then = panel(&model, &ui);
+    let mut live = Ui::new(Session { is_recording: true, ..Session::default() });
+    live.set_now(ui.moment());
+    assert_eq!(then, panel(&model_of(run(), ui.moment()), &live));
+    assert!(then[0].contains("leaves in ≥") && then[2].contains("held at 9"), "{then:#?}");
+}
+
+/// From mark to mark with two keys, and from an event of the log to its moment.
+#[test]
+fn one_gets_to_the_beginning_of_a_panic() {
+    let (model, mut ui) = scene(run(), 58);
+    let page = |ui: &Ui| text_of(&drawn(&model, ui, &night(), (120, 40)));
+    let mut seen = Vec::new();
+    for _ in 0..5 {
+        ui.update(Action::MarkBack, &model);
+        seen.push(ui.message().unwrap_or_default().to_owned());
+    }
+    assert_eq!(
+        seen,
+        [
+            "panic ends, at 07:19:50.5",
+            "stage silence, at 07:19:49.9",
+            "panic begins, at 07:19:26.5",
+            "stage burst, at 07:19:24.9",
+            "stage calm, at 07:19:04.9",
+        ]
+    );
+    ui.update(Action::MarkBack, &model);
+    assert_eq!(ui.message(), Some("no mark before this moment"));
+    ui.update(Action::MarkOn, &model);
+    ui.update(Action::MarkOn, &model);
+    let begins = ui.moment();
+    assert!(page(&ui)[2].contains("▲ PANIC"), "{}", page(&ui)[2]);
+    for _ in 0..3 {
+        ui.update(Action::MarkOn, &model);
+    }
+    assert_eq!(ui.cursor(), None, "past the last one it is now again");
+    // The same moment, from the log.
+    ui.show(View::Log);
+    let rows = |ui: &Ui| -> Vec<String> {
+        page(ui).into_iter().filter(|row| row.contains('▸')).collect()
+    };
+    while !rows(&ui).iter().any(|row| row.contains("PANIC")) {
+        ui.update(Action::Down, &model);
+    }
+    ui.update(Action::Open, &model);
+    assert_eq!((ui.view(), ui.moment()), (View::Overview, begins));
+    assert_eq!(ui.behind(), Some(Duration::ZERO), "frozen");
+}
+
+/// That nothing more comes, and the key that leaves, stand there as long as somebody looks.
+#[test]
+fn a_run_that_has_ended_says_so_while_it_is_looked_at() {
+    let (model, mut ui) = scene(run(), MOMENT);
+    ui.update(Action::Freeze, &model);
+    ui.set_session(Session { is_recording: true, is_over: true, ..Session::default() });
+    ui.set_now(At::from_secs(MOMENT + 60));
+    for view in View::ALL {
+        ui.show(view);
+        for (width, height) in [(80, 24), (120, 40)] {
+            let page = text_of(&drawn(&model, &ui, &night(), (width, height)));
+            assert!(page[0].contains("■ ended"), "{view:?} {width}: {}", page[0]);
+            let last = page.last().unwrap();
+            for words in ["■ the run has ended", "q leave, with its summary", "? help"] {
+                assert!(last.contains(words), "{view:?} {width}: {last}");
+            }
+        }
+    }
+}
+
+/// A frozen view ends at its moment, in every view.
+#[test]
+fn what_came_after_the_freezing_is_not_shown() {
+    let (frozen, mut ui) = scene(run(), MOMENT);
+    ui.show(View::Why);
+    ui.update(Action::Freeze, &frozen);
+    let later = model_of(run(), At::from_secs(MOMENT + 12));
+    ui.set_now(At::from_secs(MOMENT + 12));
+    let tick = |ui: &Ui| {
+        let page = text_of(&drawn(&frozen, ui, &night(), (120, 40)));
+        page.into_iter().find(|row| row.contains("tick of")).unwrap()
+    };
+    let newest = tick(&ui);
+    for _ in 0..3 {
+        ui.update(Action::CursorRight, &later);
+    }
+    assert!(ui.moment() <= At::from_secs(MOMENT), "{:?}", ui.moment());
+    assert_eq!(tick(&ui), newest);
+    // One that is long past is not the decision of a moment.
+    ui.update(Action::ToNow, &later);
+    ui.set_now(At::from_secs(MOMENT + 20));
+    let page = text_of(&drawn(&frozen, &ui, &night(), (120, 40))).join("\n");
+    assert!(page.contains("no decision is known at 07:20:06.5: the newest before it"), "{page}");
+    assert!(!page.contains("tick of"), "{page}");
+    ui.update(Action::CursorLeft, &frozen);
+    assert_eq!(tick(&ui), newest, "one key away");
 }
 
 #[test]

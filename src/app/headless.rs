@@ -117,7 +117,8 @@ fn in_words(model: &Model, now: At) -> String {
             |n| window.per_second(n).map_or_else(|| "–".to_owned(), |rate| format!("{rate:.0}"));
         words.push(format!("offered {}/s", rate(window.offered)));
         words.push(format!("done {}/s", rate(window.succeeded)));
-        words.push(format!("failed {}", window.failed + window.dropped));
+        words.push(format!("failed {}", window.failed));
+        words.push(format!("dropped {}", window.dropped));
         if let Some(felt) = window.latencies.felt().filter(|felt| 0 < felt.count()) {
             words.push(format!("p99 {:.0} ms", felt.quantile(0.99).as_secs_f64() * 1e3));
         }

@@ -57,6 +57,8 @@ pub trait Show {
     fn unrecorded(&self) -> Option<&str>;
     /// Whether the loop ends by itself when the plan is done.
     fn ends_with_plan(&self) -> bool;
+    /// Sends nothing more: the run is over, and somebody still looks at it.
+    fn stop_load(&mut self);
 }
 
 /// What is on the screen, for a snapshot.
@@ -121,6 +123,8 @@ struct Live<'a> {
     carried: (u64, u64),
     /// What was known when the view was frozen.
     frozen: Option<Box<Model>>,
+    /// Why the run is over, where somebody was looking at a view that stands still: it stays.
+    over: Option<Left>,
     /// Bytes and frames a second ago, and when that was.
     metered: (At, u64, u64),
 }
@@ -158,6 +162,7 @@ pub async fn run(
         drawn_at: None,
         carried: (0, 0),
         frozen: None,
+        over: None,
         metered: (At::ZERO, 0, 0),
     };
     live.draw(show);
@@ -198,15 +203,28 @@ pub async fn run(
                 }
                 match step {
                     Step::Took => {}
-                    Step::PlanDone if show.ends_with_plan() => break Left::PlanDone,
+                    Step::PlanDone if show.ends_with_plan() => {
+                        if let Some(left) = live.end(show, Left::PlanDone) {
+                            break left;
+                        }
+                    }
                     Step::PlanDone => live.ui.tell("the plan is done; q leaves"),
-                    Step::TimeOver => break Left::TimeOver,
+                    Step::TimeOver => {
+                        if let Some(left) = live.end(show, Left::TimeOver) {
+                            break left;
+                        }
+                    }
                     step @ (Step::Failed(_) | Step::Unrecorded(_)) => break Left::Failed(step),
                 }
             }
         }
     };
     live.draw(show);
+    // However the person left then, the run had ended before.
+    let left = match (left, live.over.take()) {
+        (left @ Left::Failed(_), _) | (left, None) => left,
+        (_, Some(over)) => over,
+    };
     Ok((left, live.written()))
 }
 
@@ -224,6 +242,18 @@ fn canvas(width: u16, height: u16) -> Canvas<TestBackend> {
 }
 
 impl Live<'_> {
+    /// The run is over: the reason to leave, unless somebody is looking at a view that stands still.
+    fn end(&mut self, show: &mut impl Show, left: Left) -> Option<Left> {
+        if self.over.is_none() && !self.ui.stands_still() {
+            return Some(left);
+        }
+        if self.over.is_none() {
+            show.stop_load();
+            self.over = Some(left);
+        }
+        None
+    }
+
     fn tick(&mut self, show: &impl Show) {
         self.meter(show.now());
         let is_old = self.drawn_at.is_none_or(|at| STALE_AFTER <= show.now().since(at));
@@ -237,7 +267,8 @@ impl Live<'_> {
         self.ui.set_now(show.now());
         let session = self.ui.session();
         let is_recording = !session.is_replay && show.unrecorded().is_none();
-        self.ui.set_session(tui::Session { is_recording, ..session });
+        let is_over = self.over.is_some();
+        self.ui.set_session(tui::Session { is_recording, is_over, ..session });
         let size = self.canvas.backend().buffer().area;
         self.ui.set_size(size.width, size.height);
         // A frozen view stands still in every cell, whatever comes in.

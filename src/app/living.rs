@@ -75,4 +75,8 @@ impl Show for Session {
     fn ends_with_plan(&self) -> bool {
         self.spec.mode == Mode::Load
     }
+
+    fn stop_load(&mut self) {
+        Self::stop_load(self);
+    }
 }

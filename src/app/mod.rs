@@ -171,7 +171,8 @@ async fn run(spec: RunSpec) -> Result<Outcome, Failure> {
     let output = spec.settings.output;
     let survives = spec.settings.on_hangup == OnHangup::Continue;
     let fps = f64::from(spec.settings.look.fps);
-    let mut ui = Ui::new(tui::Session { is_replay: false, is_recording: true, speed: 1.0 });
+    let mut ui =
+        Ui::new(tui::Session { is_recording: true, speed: 1.0, ..tui::Session::default() });
     if spec.mode == Mode::Watch && spec.service.is_none() {
         ui.show(tui::View::Services);
     }
@@ -360,7 +361,7 @@ async fn replay(
     let mut signals =
         Signals::listen().map_err(|error| bug(format!("cannot listen for signals: {error}")))?;
     let mut show = Replay::start(folder, playback, speed);
-    let mut ui = Ui::new(tui::Session { is_replay: true, is_recording: false, speed });
+    let mut ui = Ui::new(tui::Session { is_replay: true, speed, ..tui::Session::default() });
     let opened = open(&mut ui, theme)?;
     let live = LiveSpec { fps: f64::from(settings.look.fps), opened };
     live::run(&mut show, &mut ui, live, &mut signals, EventStream::new())

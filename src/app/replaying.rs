@@ -141,4 +141,6 @@ impl Show for Replay {
     fn ends_with_plan(&self) -> bool {
         false
     }
+
+    fn stop_load(&mut self) {}
 }

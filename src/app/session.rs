@@ -279,6 +279,13 @@ impl Session {
         }
     }
 
+    /// Sends nothing more; what is in flight is answered.
+    pub fn stop_load(&self) {
+        if let Some(engine) = &self.engine {
+            engine.stop();
+        }
+    }
+
     /// Looks at another service.
     pub fn open(&self, service: Name) {
         if let Some(prepared) = &self.prepared {

@@ -15,11 +15,14 @@ use crate::model::scaling::FRESH;
 use crate::series::Cells;
 use crate::series::Series;
 use crate::tui::Moment;
+use crate::tui::Theme;
 use crate::tui::moment;
 use crate::tui::moment::LOAD_HOLD;
 use crate::tui::moment::Panic;
 use crate::tui::values;
+use crate::tui::views::Scene;
 use crate::tui::views::pods;
+use crate::tui::views::why;
 use crate::units::At;
 
 use super::live::Screen;
@@ -66,6 +69,8 @@ fn write(folder: &RunFolder, screen: &Screen<'_>) -> Result<Vec<PathBuf>, Folder
         "seconds": moment.at.as_secs_f64(),
         "is_present": moment.is_present,
         "revision": moment.revision.as_ref().map(|it| format!("{}/{}", it.namespace, it.name)),
+        "view": screen.ui.view().name(),
+        "why": sentence(model, screen, &moment),
         "values": values,
         "pods": pods_of(model, &moment),
     });
@@ -79,6 +84,13 @@ fn write(folder: &RunFolder, screen: &Screen<'_>) -> Result<Vec<PathBuf>, Folder
     .into_iter()
     .map(|(kind, text)| folder.write_snapshot(&format!("{stem}.{kind}"), text.as_bytes()))
     .collect()
+}
+
+/// The sentence that says why as many pods are wanted as are, whichever view is on the screen.
+fn sentence(model: &Model, screen: &Screen<'_>, moment: &Moment) -> String {
+    let scene = Scene { model, ui: screen.ui, moment: moment.clone() };
+    let spans = why::sentence(&Theme::default(), &scene);
+    spans.iter().map(|span| span.content.as_ref()).collect()
 }
 
 /// A row of the table of pods each.

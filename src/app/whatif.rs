@@ -192,6 +192,7 @@ fn loaded(path: &std::path::Path, asked: &WhatIf) -> Result<Subject, Failure> {
         basis,
         was: None,
         lines: Vec::new(),
+        is_pinned: false,
     })
 }
 

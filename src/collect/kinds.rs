@@ -230,6 +230,7 @@ fn service(raw: &DynamicObject) -> Service {
                 revision: text(line, "/revisionName", MAX_NAME),
                 percent: count(line, "/percent"),
                 tag: text(line, "/tag", MAX_NAME),
+                is_latest: line["latestRevision"].as_bool(),
             })
             .collect(),
     }

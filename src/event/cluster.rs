@@ -252,6 +252,10 @@ pub struct Traffic {
     pub percent: Option<u32>,
     /// Its tag; empty without one.
     pub tag: String,
+    /// `latestRevision`: whether it follows the newest ready revision, rather than be pinned to this
+    /// one. `None` is not known.
+    #[serde(default)]
+    pub is_latest: Option<bool>,
 }
 
 /// A revision.

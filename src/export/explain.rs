@@ -68,9 +68,10 @@ pub fn line(tick: &Tick, anchor: Anchor) -> String {
         .map(|real| format!(", but the autoscaler says {real}"))
         .unwrap_or_default();
     format!(
-        "{} {:>4} pods{}  {}{other}{}\n",
+        "{} {:>4} {}{}  {}{other}{}\n",
         text::clock_tenths(anchor, tick.at()),
         pods(explained.pods),
+        if explained.pods == Some(1) { "pod " } else { "pods" },
         if tick.decision.panicking() { " PANIC" } else { "      " },
         plain(&explained.headline),
         causes(tick).iter().fold(String::new(), |all, (_, cause)| all + " [" + cause + "]"),

@@ -191,6 +191,8 @@ pub struct LatencySummary {
 /// The autoscaler, of the run's service.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ScalingSummary {
+    /// The revisions that all of this is of, those that are gone included.
+    pub revisions: Vec<String>,
     /// `kpa.autoscaling.knative.dev`, …
     pub class: Option<String>,
     /// The most pods that were ready at once.
@@ -651,7 +653,10 @@ impl ScalingSummary {
             })
             .collect();
         panics.sort_by(|a, b| a.start_s.total_cmp(&b.start_s));
+        let parts = startup::parts(model, &revisions);
+        let revisions = revisions.iter().filter(|name| model.scaling.get(name).is_some());
         Some(Self {
+            revisions: revisions.map(|name| name.name.clone()).collect(),
             class: class.filter(|class| !class.is_empty()),
             ready_max: model.most.ready,
             desired_max: model.most.desired,
@@ -659,7 +664,7 @@ impl ScalingSummary {
                 .then(|| known.iter().map(|scaling| scaling.pod_seconds_at(end)).sum()),
             cold_starts: has_pods.then_some(cold.len() as u64),
             cold_start: LatencySummary::of_values(cold)
-                .map(|all| ColdStartSummary::of(&all, &startup::parts(model, &revisions))),
+                .map(|all| ColdStartSummary::of(&all, &parts)),
             panic_source,
             panics: knows_panic.then_some(panics),
             panic_s: knows_panic

@@ -68,6 +68,8 @@ pub struct Subject {
     pub was: Option<(Vec<Tick>, Totals)>,
     /// The same, second by second, with what is not known.
     pub lines: Vec<Line>,
+    /// Whether the service's route names its revisions.
+    pub is_pinned: bool,
 }
 
 /// One side of the comparison, for machines.
@@ -98,6 +100,11 @@ struct Second {
 // === impl Subject ===
 
 impl Subject {
+    /// What a person has to know before the changes do what is told here.
+    fn caveat(&self, changes: &[Change]) -> Option<&'static str> {
+        whatif::on_a_pinned_route(changes).filter(|_| self.is_pinned)
+    }
+
     /// What a record holds.
     pub fn of(recording: Recording) -> Self {
         let lines = recording.lines.iter().map(|line| Tick {
@@ -121,6 +128,7 @@ impl Subject {
             pods: recording.pods,
             n_starts: recording.n_starts,
             basis: recording.basis,
+            is_pinned: recording.is_pinned,
         }
     }
 
@@ -191,6 +199,7 @@ impl Played {
         for command in whatif::remedies(&self.changes, service) {
             let _ = writeln!(text, "  {command}");
         }
+        text.extend(self.subject.caveat(&self.changes).map(|caveat| format!("  {caveat}\n")));
         text
     }
 
@@ -230,6 +239,7 @@ impl Played {
             "as_it_was_by_the_model": Side::of(&self.modelled.1),
             "as_it_would_be": Side::of(&self.would.1),
             "apply": whatif::remedies(&self.changes, service),
+            "apply_caveat": self.subject.caveat(&self.changes),
             "seconds": seconds,
         })
     }
@@ -356,6 +366,7 @@ pub fn found_text(found: &Found, conditions: &[Condition], subject: &Subject) ->
         for command in whatif::remedies(&best.changes, service) {
             let _ = writeln!(text, "  {command}");
         }
+        text.extend(subject.caveat(&best.changes).map(|caveat| format!("  {caveat}\n")));
     }
     text
 }
@@ -513,7 +524,20 @@ mod tests {
             basis: Basis::default(),
             was: None,
             lines: (0..3).map(line).collect(),
+            is_pinned: false,
         }
+    }
+
+    #[test]
+    fn a_route_that_names_its_revisions_is_said_beside_the_change() {
+        let told = |is_pinned, change: &str| {
+            let subject = Subject { is_pinned, ..subject() };
+            subject.play(vec![change.parse().unwrap()]).unwrap().text()
+        };
+        let caveat = "gets no request until spec.traffic names it";
+        assert!(told(true, "target=5").contains(caveat));
+        assert!(!told(false, "target=5").contains(caveat));
+        assert!(!told(true, "max-scale-up-rate=10").contains(caveat), "which is of all revisions");
     }
 
     #[test]

@@ -52,6 +52,9 @@ pub struct Recording {
     pub lines: Vec<Line>,
     /// What it came to, as it was.
     pub totals: Totals,
+    /// Whether its service's route names revisions, so that a new one of a changed template gets no
+    /// request. What is not known counts as not so.
+    pub is_pinned: bool,
 }
 
 /// A second as it was. `None` is not known.
@@ -140,6 +143,7 @@ impl Recording {
             basis,
             lines,
             totals,
+            is_pinned: is_pinned(model, revision),
         })
     }
 
@@ -147,6 +151,22 @@ impl Recording {
     pub fn peak(&self) -> f64 {
         self.load.seconds.iter().flatten().copied().fold(0.0, f64::max)
     }
+}
+
+/// Whether a route gives this revision its requests by its name: a line of its own that does not
+/// follow the newest revision.
+fn is_pinned(model: &Model, revision: &Name) -> bool {
+    let service = model.cluster.revisions.get(revision).and_then(|it| it.service.clone());
+    let name = service.map(|name| Name { namespace: revision.namespace.clone(), name });
+    let Some(service) = name.and_then(|name| model.cluster.services.get(&name)) else {
+        return false;
+    };
+    let mut lines = service.traffic.iter().filter(|line| line.revision == revision.name);
+    lines.any(|line| match line.is_latest {
+        Some(is_latest) => !is_latest,
+        // A record that does not say: what is not the newest cannot follow it.
+        None => !service.latest_ready.is_empty() && service.latest_ready != revision.name,
+    })
 }
 
 /// What a revision's configuration is made of; `None` where its `PodAutoscaler` or

@@ -652,6 +652,34 @@ impl RevisionScaling {
         Some(self.last_over? + window)
     }
 
+    /// The panic that was on at `at`, seen from `now`.
+    pub fn panic_at(&self, at: At, now: At) -> Option<&PanicSpan> {
+        self.panics.iter().rev().find(|span| span.covers(at, now))
+    }
+
+    /// When a panic could end at the earliest, by what was known at `at`: [`Self::leaves`] of then.
+    pub fn leaves_at(&self, span: &PanicSpan, at: At) -> Option<At> {
+        let window = self.config.as_ref()?.config.stable_window;
+        if span.origin == Origin::Derived {
+            let tick = self.shadow.as_ref()?.tick_at(at)?;
+            return Some(tick.decision.panic_since.filter(|_| span.began <= tick.at())? + window);
+        }
+        let steps = self.panic.steps().rev().skip_while(|(when, _)| at < *when);
+        let over = steps.take_while(|(when, _)| span.began <= *when).find_map(|(when, average)| {
+            let above = self.enters.at(when, None)?;
+            (above < average?).then_some(when)
+        });
+        // What was on before we looked counts from the first look.
+        Some(over.or(span.was_on.then_some(span.began))? + window)
+    }
+
+    /// The most that was desired in a panic until `at`; `None` is not known.
+    pub fn held_at(&self, span: &PanicSpan, at: At) -> Option<u32> {
+        let steps = self.wanted.steps().rev().skip_while(|(when, _)| at < *when);
+        let held = steps.take_while(|(when, _)| span.began <= *when).filter_map(|(_, value)| value);
+        held.reduce(f64::max).and_then(whole)
+    }
+
     /// Where panic begins, by what was read last.
     fn panic_line(&self) -> Option<PanicLine> {
         let reading = self.reading.as_ref()?;

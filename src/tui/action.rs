@@ -62,6 +62,10 @@ pub enum Action {
     ToStart,
     /// To now; the cursor goes away.
     ToNow,
+    /// The cursor to the mark before it: a panic, a stage, a change of load or configuration.
+    MarkBack,
+    /// The cursor to the next mark.
+    MarkOn,
     /// Half the span on the axis.
     ZoomIn,
     /// Twice the span on the axis.
@@ -143,7 +147,7 @@ impl View {
 
 impl Action {
     /// All actions, in the order of the palette.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 45] = [
         Self::RateUp,
         Self::RateDown,
         Self::Halve,
@@ -160,6 +164,8 @@ impl Action {
         Self::CursorRight,
         Self::ToStart,
         Self::ToNow,
+        Self::MarkBack,
+        Self::MarkOn,
         Self::ZoomIn,
         Self::ZoomOut,
         Self::Snapshot,
@@ -208,6 +214,8 @@ impl Action {
             Self::CursorRight => "cursor right",
             Self::ToStart => "go to start",
             Self::ToNow => "go to now",
+            Self::MarkBack => "mark before",
+            Self::MarkOn => "next mark",
             Self::ZoomIn => "zoom in",
             Self::ZoomOut => "zoom out",
             Self::Snapshot => "snapshot",
@@ -247,6 +255,8 @@ impl Action {
             Self::CursorRight => "cursor on",
             Self::ToStart => "to the beginning",
             Self::ToNow => "to now",
+            Self::MarkBack => "to the mark before: panic, stage, load, config",
+            Self::MarkOn => "to the next mark; past the last one to now",
             Self::ZoomIn => "half the time on the axis",
             Self::ZoomOut => "twice the time on the axis",
             Self::Snapshot => "screen, values and chart to files",

@@ -38,6 +38,17 @@ pub struct Hint {
     pub word: &'static str,
 }
 
+/// What the last line offers, beside the keys of the view.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sitting {
+    /// Whether there is load to turn.
+    pub has_load: bool,
+    /// Whether a record is shown again.
+    pub is_replay: bool,
+    /// Whether the view is frozen.
+    pub is_frozen: bool,
+}
+
 /// A line of the help.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HelpLine {
@@ -75,6 +86,8 @@ pub const GROUPS: [(&str, &[Action]); 4] = [
             Action::CursorRight,
             Action::ToStart,
             Action::ToNow,
+            Action::MarkBack,
+            Action::MarkOn,
             Action::ZoomIn,
             Action::ZoomOut,
             Action::Snapshot,
@@ -135,6 +148,8 @@ impl Default for Keymap {
             (' ', Action::Freeze),
             ('g', Action::ToStart),
             ('G', Action::ToNow),
+            ('<', Action::MarkBack),
+            ('>', Action::MarkOn),
             ('z', Action::ZoomIn),
             ('Z', Action::ZoomOut),
             ('s', Action::Snapshot),
@@ -197,35 +212,46 @@ impl Keymap {
 
     /// What the last line offers in a view, the most useful first; what does not fit is in the
     /// help.
-    pub fn hints(&self, view: View, has_load: bool, is_replay: bool) -> Vec<Hint> {
+    pub fn hints(&self, view: View, sitting: Sitting) -> Vec<Hint> {
         let hint = |keys, word| Hint { keys, word };
+        let Sitting { has_load, is_replay, is_frozen } = sitting;
+        let freeze = hint("space", if is_frozen { "thaw" } else { "freeze" });
+        // There the keys of the cursor go from tick to tick, and there is no axis.
+        let cursor = if view == View::Why { "tick by tick" } else { "cursor" };
+        let turns_load = view == View::Overview && has_load && !is_replay;
         let mut hints = Vec::new();
+        // A view that is frozen is there to be read, moment by moment.
+        if view.has_time() && is_frozen {
+            hints.extend([freeze.clone(), hint("← →", cursor), hint("< >", "marks")]);
+        }
         match view {
             View::Overview if is_replay => {
                 hints.extend([hint("p", "stop/go"), hint("[ ]", "slower faster")]);
                 hints.push(hint("Enter", "seek"));
             }
-            View::Overview if has_load => hints.extend([
-                hint("+ -", "rate"),
-                hint("p", "pause"),
-                hint("space", "freeze"),
-                hint("← →", "cursor"),
-                hint("w", "why"),
-                hint("1-9 f i", "views"),
-                hint("h", "hold"),
-                hint("b", "burst"),
-                hint("[ ]", "halve double"),
-                hint("=", "set"),
-                hint("n", "next"),
-                hint("z Z", "zoom"),
-            ]),
+            View::Overview if has_load => {
+                hints.extend([hint("+ -", "rate"), hint("p", "pause")]);
+                if !is_frozen {
+                    hints.extend([freeze.clone(), hint("← →", cursor)]);
+                }
+                hints.extend([hint("w", "why"), hint("1-9 f i", "views")]);
+                hints.extend([hint("h", "hold"), hint("b", "burst"), hint("[ ]", "halve double")]);
+                hints.extend([hint("=", "set"), hint("n", "next"), hint("z Z", "zoom")]);
+                if !is_frozen {
+                    hints.push(hint("< >", "marks"));
+                }
+            }
             View::Overview => {}
             View::Services => hints.extend([hint("↑ ↓", "select"), hint("Enter", "open")]),
-            View::Pods | View::Log => hints.extend([hint("↑ ↓", "scroll"), hint("/", "filter")]),
+            View::Pods => hints.extend([hint("↑ ↓", "scroll"), hint("/", "filter")]),
+            View::Log => hints.extend([
+                hint("↑ ↓", "select"),
+                hint("Enter", "go to its moment"),
+                hint("/", "filter"),
+            ]),
             View::Latency => hints.push(hint("↑ ↓", "which time")),
-            View::Load => {}
+            View::Load | View::Why => {}
             View::Sources | View::Findings | View::Help => hints.push(hint("↑ ↓", "scroll")),
-            View::Why => hints.extend([hint("← →", "tick by tick"), hint("G", "newest")]),
             View::WhatIf => hints.extend([
                 hint("↑ ↓", "select"),
                 hint("+ -", "turn"),
@@ -234,22 +260,23 @@ impl Keymap {
                 hint("0", "all as it was"),
             ]),
         }
-        let has_time = view == View::Overview && has_load && !is_replay;
-        if view.has_time() && !has_time {
-            hints.push(hint("space", "freeze"));
-            // There the same keys go from tick to tick, and there is no axis.
-            if view != View::Why {
-                hints.extend([hint("← →", "cursor"), hint("z Z", "zoom")]);
-            }
+        if view.has_time() && !turns_load && !is_frozen {
+            let keys = [freeze, hint("← →", cursor), hint("< >", "marks")];
+            hints.extend(keys);
+        }
+        match view {
+            View::Why => hints.push(hint("G", "newest")),
+            _ if view.has_time() && !turns_load => hints.push(hint("z Z", "zoom")),
+            _ => {}
         }
         if view != View::Overview {
             hints.push(hint("Esc", "back"));
         }
-        if view != View::Why && !has_time {
+        if view != View::Why && !turns_load {
             hints.push(hint("w", "why"));
         }
         hints.push(hint("s", "snapshot"));
-        if !has_time {
+        if !turns_load {
             hints.push(hint("1-9 f i", "views"));
         }
         hints.extend([hint(":", "all"), hint("?", "help"), hint("q", "quit")]);

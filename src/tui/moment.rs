@@ -11,12 +11,15 @@ use crate::event::run::Executor;
 use crate::event::scaler::Origin;
 use crate::event::source::State;
 use crate::kpa::config::Metric;
+use crate::kpa::decide::panic_line;
 use crate::model::Model;
 use crate::model::WATCH_PODS;
+use crate::model::scaling::FRESH;
 use crate::model::scaling::Ignorance;
 use crate::model::scaling::PanicState;
 use crate::model::scaling::RevisionScaling;
 use crate::model::scaling::averages;
+use crate::model::shadow::Tick;
 use crate::series::LatencyHistogram;
 use crate::series::nearest_rank;
 use crate::units::At;
@@ -151,6 +154,8 @@ pub struct Scaler {
     pub age: Option<Duration>,
     /// From which age on it is stale.
     pub fresh: Duration,
+    /// Whether the averages are those of our own model, since the autoscaler's cannot be read.
+    pub is_derived: bool,
     /// The autoscaler's class, as `kpa`; empty if it is not known.
     pub class: String,
 }
@@ -335,6 +340,7 @@ fn scaler(
         in_activator: None,
         age: None,
         fresh: scaling.map(RevisionScaling::fresh_for).unwrap_or_default(),
+        is_derived: false,
         class,
     };
     let Some(scaling) = scaling else { return values };
@@ -360,8 +366,41 @@ fn scaler(
     values.ebc = scaling.excess_burst_capacity.at(at, hold);
     if !is_present {
         values.ready = scaling.ready.at(at, None);
+        let panic = scaling.panic_at(at, model.now);
+        values.held_max = panic.and_then(|panic| scaling.held_at(panic, at));
+    }
+    if values.panic_average.is_none() && values.stable_average.is_none() {
+        derive(&mut values, scaling, at);
     }
     values
+}
+
+/// In place of averages that cannot be read those of our own model of the decider.
+fn derive(values: &mut Scaler, scaling: &RevisionScaling, at: At) {
+    let Some((tick, steps)) = derived(scaling, at).and_then(|it| Some((it, it.decision.steps?)))
+    else {
+        return;
+    };
+    let config = tick.config();
+    values.is_derived = true;
+    values.metric = config.metric;
+    values.panic_average = Some(steps.observed.panic);
+    values.stable_average = Some(steps.observed.stable);
+    values.target = Some(steps.target);
+    values.ready = Some(tick.decision.ready.into());
+    values.wanted = Some(steps.desired.into());
+    values.threshold = Some(config.panic_threshold);
+    let line = panic_line(config.panic_threshold, steps.target, tick.decision.ready);
+    values.enters = Some(line.above);
+    values.held_max = tick.decision.panicking().then_some(tick.decision.max_panic_pods);
+    values.age = Some(at.since(tick.at()));
+}
+
+/// The tick of our own model that stands for a moment: a fresh one, made of all that it needs.
+pub fn derived(scaling: &RevisionScaling, at: At) -> Option<&Tick> {
+    let tick = scaling.shadow.as_deref()?.tick_at(at)?;
+    let is_fresh = at.since(tick.at()) < FRESH && tick.input.is_whole;
+    (is_fresh && tick.decision.valid()).then_some(tick)
 }
 
 /// Whether a revision panics, or did at that moment.
@@ -382,10 +421,9 @@ pub fn panic_at(model: &Model, (at, is_present): (At, bool), revision: Option<&N
             PanicState::Unknown(ignorance) => Panic::Unknown(reason(model, &ignorance)),
         };
     }
-    let spans = scaling.panics.iter();
-    if let Some(span) = spans.rev().find(|span| span.covers(at, model.now)) {
+    if let Some(span) = scaling.panic_at(at, model.now) {
         let (origin, since, was_on) = (span.origin, span.began, span.was_on);
-        return Panic::On { origin, since, was_on, leaves: None };
+        return Panic::On { origin, since, was_on, leaves: scaling.leaves_at(span, at) };
     }
     if scaling.wanted.at(at, Some(scaling.fresh_for())).is_some() {
         let since = scaling.panics.iter().rev().find_map(|span| span.ended.filter(|it| *it <= at));

@@ -237,7 +237,7 @@ impl Theme {
         let background = self.roles.get(&Role::Background).copied().unwrap_or(Color::Reset);
         let load = self.roles.get(&Role::Load).copied().unwrap_or(Color::Reset);
         for (step_idx, colour) in self.heat.iter_mut().enumerate() {
-            *colour = reduce(mix(background, load, STEP_SHARES[step_idx]), depth);
+            *colour = ground(mix(background, load, STEP_SHARES[step_idx]), depth);
         }
         self
     }
@@ -249,6 +249,7 @@ impl Theme {
             Depth::Ansi16 if matches!(own, Color::Rgb(..)) => {
                 self.ansi16.get(&role).copied().unwrap_or(Color::Reset)
             }
+            depth if role == Role::Band => ground(own, depth),
             depth => reduce(own, depth),
         }
     }
@@ -332,7 +333,7 @@ impl Theme {
         match (self.depth, own, background) {
             (Depth::Mono, _, _) => Color::Reset,
             (Depth::Ansi256 | Depth::True, Color::Rgb(..), Color::Rgb(..)) => {
-                reduce(mix(background, own, share), self.depth)
+                ground(mix(background, own, share), self.depth)
             }
             _ => self.at_depth(role),
         }
@@ -383,27 +384,60 @@ fn reduce(colour: Color, depth: Depth) -> Color {
     }
 }
 
+/// The same for what lies behind others, which is dark or pale: the nearest colour would often be a
+/// grey, and areas would no longer be told apart, nor panic from calm.
+fn ground(colour: Color, depth: Depth) -> Color {
+    match (colour, depth) {
+        (Color::Rgb(r, g, b), Depth::Ansi256) => Color::Indexed(nearest_hue_of_256((r, g, b))),
+        _ => reduce(colour, depth),
+    }
+}
+
+/// The values of a channel in the cube.
+const CUBE: [u8; 6] = [0, 95, 135, 175, 215, 255];
+/// Channels of which none differs more from another make a grey.
+const GREY: u8 = 18;
+/// A channel that is so much above another is still above it.
+const ABOVE: u8 = 12;
+
+/// The nearest of the 256 in which each channel that is clearly above another still is.
+fn nearest_hue_of_256((r, g, b): (u8, u8, u8)) -> u8 {
+    let keeps = |from: (u8, u8), to: (u8, u8)| {
+        from.0.abs_diff(from.1) < ABOVE || from.0.cmp(&from.1) == to.0.cmp(&to.1)
+    };
+    let fits = |idx: &u8| {
+        let (r1, g1, b1) = cube(*idx);
+        keeps((r, g), (r1, g1)) && keeps((g, b), (g1, b1)) && keeps((r, b), (r1, b1))
+    };
+    let distance = |idx: &u8| distance(cube(*idx), (r, g, b));
+    let nearest = nearest_of_256((r, g, b));
+    let is_grey = r.abs_diff(g).max(g.abs_diff(b)).max(r.abs_diff(b)) < GREY;
+    if is_grey { nearest } else { (16..232).filter(fits).min_by_key(distance).unwrap_or(nearest) }
+}
+
+/// The colour of the cube with this number.
+fn cube(idx: u8) -> (u8, u8, u8) {
+    let idx = usize::from(idx.saturating_sub(16));
+    (CUBE[idx / 36 % 6], CUBE[idx / 6 % 6], CUBE[idx % 6])
+}
+
+fn distance(a: (u8, u8, u8), b: (u8, u8, u8)) -> u32 {
+    let square = |a: u8, b: u8| u32::from(a.abs_diff(b)).pow(2);
+    square(a.0, b.0) + square(a.1, b.1) + square(a.2, b.2)
+}
+
 /// The cube has six values a channel; the greys go from 8 to 238 in steps of ten.
 fn nearest_of_256(rgb: (u8, u8, u8)) -> u8 {
-    const CUBE: [u8; 6] = [0, 95, 135, 175, 215, 255];
     let nearest = |value: u8| {
         let distance = |idx: &u8| CUBE[usize::from(*idx)].abs_diff(value);
         (0..6u8).min_by_key(distance).unwrap_or(0)
     };
-    let (r, g, b) = (nearest(rgb.0), nearest(rgb.1), nearest(rgb.2));
-    let level = |idx: u8| CUBE[usize::from(idx)];
+    let of_cube = 16 + 36 * nearest(rgb.0) + 6 * nearest(rgb.1) + nearest(rgb.2);
     let mean = (u16::from(rgb.0) + u16::from(rgb.1) + u16::from(rgb.2)) / 3;
     let grey = u8::try_from(mean.saturating_sub(3) / 10).unwrap_or(23).min(23);
-    let grey_level = 8 + 10 * grey;
-    let distance = |(r, g, b): (u8, u8, u8)| {
-        let square = |a: u8, b: u8| u32::from(a.abs_diff(b)).pow(2);
-        square(r, rgb.0) + square(g, rgb.1) + square(b, rgb.2)
-    };
-    if distance((grey_level, grey_level, grey_level)) < distance((level(r), level(g), level(b))) {
-        232 + grey
-    } else {
-        16 + 36 * r + 6 * g + b
-    }
+    let level = 8 + 10 * grey;
+    let is_grey_nearer = distance((level, level, level), rgb) < distance(cube(of_cube), rgb);
+    if is_grey_nearer { 232 + grey } else { of_cube }
 }
 
 #[cfg(test)]
@@ -438,6 +472,55 @@ mod tests {
             let on_band = contrast(theme.colour(Role::Panic), theme.colour(Role::Band));
             assert!(4.5 <= on_band, "{name}: the letter on the band is {on_band:.2} to 1");
         }
+    }
+
+    /// Lines over the heat strip are seen on every step of it.
+    #[test]
+    fn latencies_are_seen_on_their_own_map() {
+        for name in Theme::names().filter(|name| *name != "terminal") {
+            let theme = Theme::builtin(name).unwrap();
+            for (role, step) in [Role::Latency, Role::Text]
+                .into_iter()
+                .flat_map(|it| (0..HEAT_STEPS).map(move |step| (it, step)))
+            {
+                let ratio = contrast(theme.colour(role), theme.heat(step));
+                assert!(2.5 <= ratio, "{name}: {role:?} on step {step} is {ratio:.2} to 1");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_not_in_the_colour_of_what_is_wished() {
+        for name in Theme::names().filter(|name| *name != "terminal") {
+            let theme = Theme::builtin(name).unwrap();
+            for wrong in [Role::Panic, Role::Bad] {
+                let distance = distance(rgb(theme.colour(wrong)), rgb(theme.colour(Role::Desired)));
+                assert!(30u32.pow(2) < distance, "{name}: {wrong:?} looks like desired");
+            }
+        }
+    }
+
+    #[test]
+    fn panic_is_no_grey_where_there_are_256_colours() {
+        for name in Theme::names().filter(|name| *name != "terminal") {
+            let theme = Theme::builtin(name).unwrap().adapt(Depth::Ansi256, Charset::Braille);
+            let grounds = [
+                theme.colour(Role::Band),
+                theme.colour(Role::Background),
+                theme.fill(Role::Ready, 0.5),
+                theme.fill(Role::Load, 0.5),
+                theme.fill(Role::Starting, 0.35),
+            ];
+            for (idx, ground) in grounds.iter().enumerate() {
+                assert!(!grounds[..idx].contains(ground), "{name}: two grounds are {ground:?}");
+            }
+            assert!(matches!(grounds[0], Color::Indexed(16..232)), "{name}: {:?}", grounds[0]);
+        }
+    }
+
+    fn rgb(colour: Color) -> (u8, u8, u8) {
+        let Color::Rgb(r, g, b) = colour else { panic!("{colour:?} is not a true colour") };
+        (r, g, b)
     }
 
     #[test]

@@ -154,7 +154,8 @@ fn autoscaler(moment: &Moment, scaling: Option<&RevisionScaling>) -> Vec<Value> 
     };
     let read = scaler.age.or_else(|| came(|it| &it.wanted));
     let told = scaling.and_then(|scaling| scaling.reading.as_ref()).map(|reading| reading.origin);
-    let told = source(told.unwrap_or_default());
+    let told = if scaler.is_derived { Origin::Derived } else { told.unwrap_or_default() };
+    let told = source(told);
     let reading = |name, unit, it: Option<f64>| value((name, unit), told, it, it.and(read));
     let metric = scaler.metric.name();
     let (panics, since, source) = match scaler.panic {

@@ -65,8 +65,19 @@ pub fn report(summary: &Summary, model: &Model, detail: Detail) -> String {
     text
 }
 
+/// `2 revisions together: hello-00002, hello-00001`; of very many the first.
+fn several(revisions: &[String]) -> String {
+    const NAMED: usize = 4;
+    let named: Vec<&str> = revisions.iter().take(NAMED).map(String::as_str).collect();
+    let more = if NAMED < revisions.len() { ", …" } else { "" };
+    format!("{} revisions together: {}{more}", revisions.len(), named.join(", "))
+}
+
 fn autoscaler(text: &mut String, scaling: &ScalingSummary) {
     line(text, "\nautoscaler");
+    if 1 < scaling.revisions.len() {
+        line(text, &format!("  over {}", several(&scaling.revisions)));
+    }
     let number = |n: Option<u32>| n.map_or_else(|| "–".to_owned(), |n| n.to_string());
     let spent = scaling.pod_seconds.map_or_else(|| "–".to_owned(), |it| format!("{it:.0}"));
     line(
@@ -117,5 +128,18 @@ fn autoscaler(text: &mut String, scaling: &ScalingSummary) {
             );
         }
         _ => line(text, &format!("  panic: {source}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_summed_over_several_revisions_says_over_which() {
+        let names = |n: usize| (1..=n).map(|n| format!("hello-0000{n}")).collect::<Vec<_>>();
+        assert_eq!(several(&names(2)), "2 revisions together: hello-00001, hello-00002");
+        let many = several(&names(6));
+        assert!(many.starts_with("6 revisions together: hello-00001,") && many.ends_with(", …"));
     }
 }

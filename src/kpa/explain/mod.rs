@@ -223,7 +223,7 @@ impl Sentence {
 
     fn panic(&mut self, known: &Known<'_>, began: bool) {
         self.words(": ");
-        self.number(&ratio(known.wanted, known.ready));
+        self.number(&times_ready(known.wanted, known.ready));
         self.words(", ");
         let threshold = number(known.config.panic_threshold);
         if began {
@@ -331,12 +331,23 @@ fn pods(average: f64, target: f64) -> i64 {
     (average / target).ceil() as i64
 }
 
-/// `1.9×`: rounded down, since what counts is whether a threshold is reached.
+/// How many times as many pods are wanted as are ready.
 #[expect(clippy::cast_precision_loss, reason = "pods are few")]
-fn ratio(wanted: i64, ready: u32) -> String {
-    let ratio = wanted.max(0) as f64 / f64::from(ready.max(1));
+fn times_ready(wanted: i64, ready: u32) -> String {
+    ratio(wanted.max(0) as f64 / f64::from(ready.max(1)))
+}
+
+/// `1.9×`, rounded. What counts is whether a threshold is reached, and most of them are whole: what
+/// rounding would lift to one has a digit more, as `1.99×`.
+pub fn ratio(ratio: f64) -> String {
+    let tenths = format!("{ratio:.1}");
+    let is_lifted = tenths.ends_with(".0") && ratio < ratio.round() - 1e-9;
     // The slack keeps 1.1 × 10 from becoming 10.999….
-    format!("{:.1}×", (ratio * 10.0 + 1e-9).floor() / 10.0)
+    if is_lifted {
+        format!("{:.2}×", (ratio * 100.0 + 1e-7).floor() / 100.0)
+    } else {
+        tenths + "×"
+    }
 }
 
 /// An average that somebody divides by hand: `58.43`, so that the quotient comes out as it is told.

@@ -194,9 +194,16 @@ fn numbers_have_the_digits_that_one_reads() {
     ] {
         assert_eq!(number(x), text);
     }
-    assert_eq!(ratio(19, 10), "1.9×");
-    assert_eq!(ratio(199, 100), "1.9×", "not the threshold yet");
-    assert_eq!(ratio(11, 10), "1.1×");
+    for (x, text) in [
+        (1.9, "1.9×"),
+        (1.99, "1.99×"),
+        (1.96, "1.96×"),
+        (2.0, "2.0×"),
+        (1.1, "1.1×"),
+        (2.04, "2.0×"),
+    ] {
+        assert_eq!(ratio(x), text, "a threshold that is not reached is not told as reached");
+    }
 }
 
 fn tick(config: &Config, observed: (f64, f64), ready: u32) -> crate::kpa::Decision {

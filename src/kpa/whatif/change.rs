@@ -204,6 +204,16 @@ impl Basis {
     }
 }
 
+/// What to know of a change to the template where the route names its revisions; `None` where none
+/// of the changes is one.
+pub fn on_a_pinned_route(changes: &[Change]) -> Option<&'static str> {
+    let is_of_template = |change: &Change| change.place != Place::ConfigMap;
+    changes.iter().any(is_of_template).then_some(
+        "the route names its revisions: a changed template makes a new one, which gets no request \
+         until spec.traffic names it",
+    )
+}
+
 /// The commands that would make the changes in a cluster, for a person to type.
 pub fn remedies(changes: &[Change], service: Option<(&str, &str)>) -> Vec<String> {
     let (namespace, name) = service.unwrap_or(("NAMESPACE", "SERVICE"));
@@ -321,5 +331,8 @@ mod tests {
         let limit = remedies(&[change("container-concurrency=5")], None);
         assert!(limit[0].contains("\"spec\":{\"containerConcurrency\":5}"), "{limit:?}");
         assert!(remedies(&[], None).is_empty());
+        assert!(on_a_pinned_route(&[change("target=50")]).is_some());
+        let of_all = [change("max-scale-up-rate=10")];
+        assert_eq!(on_a_pinned_route(&of_all), None, "the ConfigMap is for every revision");
     }
 }

@@ -32,6 +32,7 @@ pub use change::Basis;
 pub use change::Change;
 pub use change::ChangeError;
 pub use change::Place;
+pub use change::on_a_pinned_route;
 pub use change::remedies;
 pub use curve::Curve;
 pub use curve::Mixture;

@@ -48,8 +48,8 @@ impl Finding for ActivatorStays {
     fn detail(&self, numbers: &[f64]) -> String {
         let [ready, capacity, load, burst] = [0, 1, 2, 3].map(|idx| at(numbers, idx));
         format!(
-            "{ready:.0} pods bear {capacity:.0}, {load:.1} are there: {:.0} are left, and it leaves \
-             at {burst:.0}",
+            "{} {capacity:.0}, {load:.1} are there: {:.0} are left, and it leaves at {burst:.0}",
+            if ready == 1.0 { "1 pod bears".to_owned() } else { format!("{ready:.0} pods bear") },
             (capacity - load).floor()
         )
     }

@@ -6,6 +6,7 @@ use super::About;
 use super::Finding;
 use super::Verdict;
 use super::at;
+use super::pods;
 use super::turns;
 
 /// How far back it looks.
@@ -44,11 +45,11 @@ impl Finding for Flapping {
 
     fn detail(&self, numbers: &[f64]) -> String {
         format!(
-            "{:.0} times down and up again in {} s, between {:.0} and {:.0} pods",
+            "{:.0} times down and up again in {} s, between {:.0} and {}",
             at(numbers, 0),
             SPAN.as_secs(),
             at(numbers, 1),
-            at(numbers, 2)
+            pods(at(numbers, 2))
         )
     }
 }

@@ -254,7 +254,12 @@ fn at(numbers: &[f64], idx: usize) -> f64 {
     numbers.get(idx).copied().unwrap_or(f64::NAN)
 }
 
-/// `1 time`, `3 times`.
+/// `1 pod`, `9 pods`.
+fn pods(n: f64) -> String {
+    if (n - 1.0).abs() < 0.5 { "1 pod".to_owned() } else { format!("{n:.0} pods") }
+}
+
+/// `once`, `3 times`.
 fn times(n: f64) -> String {
     if n == 1.0 { "once".to_owned() } else { format!("{n:.0} times") }
 }

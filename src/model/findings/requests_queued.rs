@@ -6,6 +6,7 @@ use super::About;
 use super::Finding;
 use super::Verdict;
 use super::at;
+use super::pods;
 use crate::model::cluster::PodState;
 
 #[derive(Debug)]
@@ -56,9 +57,9 @@ impl Finding for RequestsQueued {
 
     fn detail(&self, numbers: &[f64]) -> String {
         format!(
-            "{:.1} wait in {:.0} pods, each of which takes {:.0} at a time",
+            "{:.1} wait in {}, each of which takes {:.0} at a time",
             at(numbers, 0),
-            at(numbers, 1),
+            pods(at(numbers, 1)),
             at(numbers, 2)
         )
     }

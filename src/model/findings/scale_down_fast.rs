@@ -7,6 +7,7 @@ use super::Finding;
 use super::Turn;
 use super::Verdict;
 use super::at;
+use super::pods;
 use super::times;
 use super::turns;
 
@@ -48,10 +49,10 @@ impl Finding for ScaleDownFast {
 
     fn detail(&self, numbers: &[f64]) -> String {
         format!(
-            "{}, pods were let go and wanted again within {} s: {:.0} pods in all",
+            "{}, pods were let go and wanted again within {} s: {} in all",
             times(at(numbers, 0)),
             SOON.as_secs(),
-            at(numbers, 1)
+            pods(at(numbers, 1))
         )
     }
 }

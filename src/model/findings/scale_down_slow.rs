@@ -6,6 +6,7 @@ use super::About;
 use super::Finding;
 use super::Verdict;
 use super::at;
+use super::pods;
 use crate::model::demand;
 
 /// What a wave of load may take beyond the windows.
@@ -48,8 +49,8 @@ impl Finding for ScaleDownSlow {
 
     fn detail(&self, numbers: &[f64]) -> String {
         format!(
-            "{:.0} pods for {:.1} in flight, which want {:.0}",
-            at(numbers, 0),
+            "{} for {:.1} in flight, which want {:.0}",
+            pods(at(numbers, 0)),
             at(numbers, 2),
             at(numbers, 1)
         )

@@ -379,11 +379,7 @@ fn what_waits_in_queue_proxy_is_beyond_the_limit_of_its_pod() {
         story
     };
     let story = with_limit(5);
-    story.assert_open(
-        "requests_queued",
-        2.0,
-        "2.5 wait in 1 pods, each of which takes 5 at a time",
-    );
+    story.assert_open("requests_queued", 2.0, "2.5 wait in 1 pod, each of which takes 5 at a time");
     with_limit(10).assert_quiet("requests_queued");
     with_limit(0).assert_quiet("requests_queued");
 }

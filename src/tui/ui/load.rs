@@ -17,7 +17,7 @@ impl Ui {
             self.tell("no load is sent here");
             return None;
         }
-        if model.run.ended.is_some() {
+        if model.run.ended.is_some() || self.session.is_over {
             self.tell("the run has ended");
             return None;
         }

@@ -4,6 +4,7 @@
 //! command. While the view is frozen the loop best draws a copy of the model of that moment: then
 //! every cell stands still; a model that goes on is shown by what its series held then.
 
+mod jump;
 mod load;
 mod prompt;
 pub mod whatif;
@@ -21,6 +22,7 @@ use crate::event::command::ReplayCommand;
 use crate::event::run::Executor;
 use crate::event::run::Mode;
 use crate::model::Model;
+use crate::model::scaling::RevisionScaling;
 use crate::model::shadow::Tick;
 use crate::units::At;
 
@@ -54,6 +56,8 @@ pub struct Session {
     pub is_recording: bool,
     /// Run time a second of real time, in a replay.
     pub speed: f64,
+    /// Whether the run is over, and stays on the screen for somebody who looks at it.
+    pub is_over: bool,
 }
 
 /// What the terminal costs.
@@ -156,6 +160,11 @@ impl Ui {
     /// The moment whose values are shown.
     pub fn moment(&self) -> At {
         self.cursor.unwrap_or_else(|| self.now())
+    }
+
+    /// Whether somebody reads or writes here, and must not be thrown out.
+    pub const fn stands_still(&self) -> bool {
+        self.frozen.is_some() || self.cursor.is_some() || self.prompt.is_some()
     }
 
     /// Where the cursor stands; `None` while there is none.
@@ -296,7 +305,7 @@ impl Ui {
         self.meter = meter;
     }
 
-    /// Whether the run is being recorded, and the speed of a replay.
+    /// Whether the run is recorded, whether it is over, and the speed of a replay.
     pub const fn set_session(&mut self, session: Session) {
         self.session = session;
     }
@@ -372,6 +381,8 @@ impl Ui {
             Action::CursorRight => self.move_cursor(true),
             Action::ToStart => self.go_to_start(),
             Action::ToNow => self.go_to_now(),
+            Action::MarkBack => self.jump(false, model),
+            Action::MarkOn => self.jump(true, model),
             Action::ZoomIn => self.zoom = self.zoom.saturating_sub(1),
             Action::ZoomOut => self.zoom = (self.zoom + 1).min(SPANS.len() - 1),
             Action::Snapshot => return Some(Command::Snapshot),
@@ -387,15 +398,18 @@ impl Ui {
             Action::Palette => self.prompt = Some(Prompt::Palette(String::new(), 0)),
             Action::Show(view) => self.show(view),
             Action::Suspend => return Some(Command::Suspend),
-            // The quick load has nothing to put back, and its report is what one waits for.
-            Action::Quit if !self.session.is_replay && is_loading(model) && !is_quick(model) => {
-                self.prompt = Some(Prompt::Quit);
-            }
+            Action::Quit if self.leaving_stops_load(model) => self.prompt = Some(Prompt::Quit),
             Action::Quit | Action::Interrupt => return Some(Command::Quit),
         }
         // A list knows its own length only when it is drawn.
         self.selected = self.selected.min(100_000);
         None
+    }
+
+    /// The quick load has nothing to put back, and its report is what one waits for.
+    fn leaving_stops_load(&self, model: &Model) -> bool {
+        let session = self.session;
+        !session.is_replay && !session.is_over && is_loading(model) && !is_quick(model)
     }
 
     fn turn(&mut self, action: Action, model: &Model) {
@@ -438,16 +452,22 @@ impl Ui {
     fn step_tick(&mut self, is_forward: bool, model: &Model) {
         let revision = self.revision(model);
         let scaling = revision.and_then(|revision| model.scaling.get(&revision));
+        let fresh = scaling.map(RevisionScaling::fresh_for).unwrap_or_default();
         let Some(shadow) = scaling.and_then(|scaling| scaling.shadow.as_deref()) else { return };
         let Some(shown) = shadow.tick_at(self.moment()).map(Tick::at) else { return };
         self.selected = 0;
         if is_forward {
-            let next = shadow.tick_after(shown).map(Tick::at);
-            let is_newest = next.is_none_or(|next| shadow.tick_after(next).is_none());
+            // What came after a view was frozen is not in it.
+            let now = self.now();
+            let after = |at| shadow.tick_after(at).map(Tick::at).filter(|at| *at <= now);
+            let next = after(shown);
+            let is_newest = next.is_none_or(|next| after(next).is_none());
             self.cursor = next.filter(|_| !is_newest);
         } else {
             let before = shadow.ticks().rev().map(Tick::at).find(|at| *at < shown);
-            self.cursor = Some(before.unwrap_or(shown));
+            // One that is too old to be shown here is where one goes first.
+            let is_shown = self.moment().since(shown) < fresh;
+            self.cursor = before.filter(|_| is_shown).or(Some(shown));
         }
     }
 
@@ -477,6 +497,13 @@ impl Ui {
             self.filter.clear();
             self.show(View::Overview);
             return Some(Command::Open(name));
+        }
+        if self.view == View::Log {
+            let at = crate::tui::views::log::selected(model, self)?.at;
+            self.frozen.get_or_insert(self.clock);
+            self.show(View::Overview);
+            self.cursor = Some(at);
+            return None;
         }
         match self.cursor {
             Some(cursor) if self.session.is_replay => {

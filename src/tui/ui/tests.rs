@@ -218,3 +218,23 @@ fn a_replay_is_steered_with_the_keys_of_the_load() {
     assert_eq!(press(&mut ui, "\n", &model), replay(ReplayCommand::Seek(At::ZERO)));
     assert_eq!(press(&mut ui, "q", &model), Some(Command::Quit), "nothing runs that could stop");
 }
+
+#[test]
+fn who_reads_or_types_is_not_thrown_out() {
+    let model = model(Executor::Open, 100.0);
+    for keys in [" ", "m", "=1"] {
+        let mut ui = ui();
+        assert!(!ui.stands_still());
+        press(&mut ui, keys, &model);
+        assert!(ui.stands_still(), "{keys:?}");
+    }
+    let mut ui = ui();
+    ui.set_now(At::from_secs(60));
+    ui.update(Action::CursorLeft, &model);
+    assert!(ui.stands_still());
+    // Nothing runs any more: no question, and nothing to turn.
+    ui.set_session(Session { is_over: true, ..Session::default() });
+    assert_eq!(press(&mut ui, "+", &model), None);
+    assert_eq!(ui.message(), Some("the run has ended"));
+    assert_eq!(press(&mut ui, "q", &model), Some(Command::Quit));
+}

@@ -9,6 +9,7 @@ use crate::model::Model;
 use crate::model::run::MarkKind;
 use crate::tui::action::View;
 use crate::tui::keymap::Hint;
+use crate::tui::keymap::Sitting;
 use crate::tui::moment;
 use crate::tui::text;
 use crate::tui::theme::Role;
@@ -94,8 +95,8 @@ fn stage<'a>(theme: &Theme, scene: &Scene<'_>, width: u16) -> Vec<Span<'a>> {
     const BAR: u32 = 10;
     let run = &scene.model.run;
     let (Some(began), Some(stage)) = (&run.began, &run.stage) else { return Vec::new() };
-    if run.ended.is_some() {
-        return vec![theme.strong(Role::Text, "ended".to_owned())];
+    if run.ended.is_some() || scene.ui.session().is_over {
+        return vec![theme.strong(Role::Text, "■ ended")];
     }
     let n_stages = began.stages.len();
     // A frozen view shows the stage of its moment, of which only the name is kept.
@@ -138,6 +139,9 @@ fn stage<'a>(theme: &Theme, scene: &Scene<'_>, width: u16) -> Vec<Span<'a>> {
 fn short_stage<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
     let run = &scene.model.run;
     let (Some(began), Some(stage)) = (&run.began, &run.stage) else { return Vec::new() };
+    if scene.ui.session().is_over {
+        return vec![theme.strong(Role::Text, "■ ended")];
+    }
     if run.ended.is_some() || scene.ui.now() < stage.at {
         return Vec::new();
     }
@@ -249,13 +253,24 @@ pub fn footer(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         let used = canvas.line_right(room, 0, vec![theme.span(Role::Dim, words)]);
         room.width = room.width.saturating_sub(used + 2);
     }
-    let has_load = moment::has_load(scene.model);
-    let mut hints =
-        scene.ui.keymap().hints(scene.ui.view(), has_load, scene.ui.session().is_replay);
+    let session = scene.ui.session();
+    let sitting = Sitting {
+        has_load: moment::has_load(scene.model) && !session.is_over,
+        is_replay: session.is_replay,
+        is_frozen: scene.ui.behind().is_some(),
+    };
+    let mut hints = scene.ui.keymap().hints(scene.ui.view(), sitting);
     // What gives the plan back comes first while it waits.
-    if has_load && panels::held(scene).is_some() {
+    if sitting.has_load && panels::held(scene).is_some() {
         hints.retain(|hint| hint.keys != "h");
         hints.insert(0, Hint { keys: "h", word: "plan goes on" });
+    }
+    // That nothing more comes, and the one key that leaves.
+    if session.is_over {
+        hints.retain(|hint| hint.keys != "q");
+        hints.push(Hint { keys: "q", word: "leave, with its summary" });
+        let used = canvas.line(room, 0, [theme.strong(Role::Warn, "■ the run has ended  ")]);
+        room = Rect { x: room.x + used, width: room.width.saturating_sub(used), ..room };
     }
     // Help and quit are always offered; of the others as many as fit.
     let width = |hint: &Hint| text::width(hint.keys) + text::width(hint.word) + 3;

@@ -5,6 +5,7 @@ use crate::event::run::By;
 use crate::event::run::Outcome;
 use crate::event::scaler::Origin;
 use crate::event::source::State;
+use crate::kpa::explain;
 use crate::model::happenings::What;
 use crate::tui::text;
 use crate::tui::theme::Role;
@@ -90,8 +91,13 @@ pub fn sentence(what: &What) -> Sentence {
         }
         What::Kube(event) => {
             let role = if event.level == "Warning" { Role::Warn } else { Role::Dim };
-            let about = text::tail(&event.about.1, 24);
-            (role, event.reason.clone(), format!("{about}: {}", event.message))
+            // Most messages name what they are about; and names are as long as they are alike.
+            let about = if event.message.contains(event.about.1.as_str()) {
+                String::new()
+            } else {
+                format!("{}: ", short_name(&event.about.1))
+            };
+            (role, event.reason.clone(), format!("{about}{}", short_names(&event.message)))
         }
         What::Config { name, changes } => (Role::Warn, "config".to_owned(), config(name, changes)),
         What::Source { source, state, reason } => {
@@ -118,6 +124,30 @@ pub fn sentence(what: &What) -> Sentence {
         }
     };
     Sentence { role, word, rest }
+}
+
+/// The names of pods and replica sets in a message, each with the end that tells it from the others.
+fn short_names(message: &str) -> String {
+    message.split(' ').map(short_name).collect::<Vec<_>>().join(" ")
+}
+
+/// `…wfsxf` of `default/probe-00001-deployment-6dc58bb8f9-wfsxf`, `…6dc58bb8f9` of its replica set;
+/// any other word as it is.
+fn short_name(word: &str) -> String {
+    let is_random = |part: &str, lengths: std::ops::RangeInclusive<usize>| {
+        lengths.contains(&part.len())
+            && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
+    let is_hash =
+        |part: &str| is_random(part, 8..=10) && part.bytes().any(|it| it.is_ascii_digit());
+    let mut parts = word.rsplit('-');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(last), Some(hash), Some(_)) if is_random(last, 5..=5) && is_hash(hash) => {
+            format!("…{last}")
+        }
+        (Some(hash), Some(_), _) if is_hash(hash) => format!("…{hash}"),
+        _ => word.to_owned(),
+    }
 }
 
 fn scaled(what: &What) -> (Role, String, String) {
@@ -147,7 +177,10 @@ fn reckoned(average: Option<f64>, target: Option<f64>, ready: Option<f64>) -> St
     };
     let wanted = (average / target).ceil() + 0.0;
     let of_ready = ready
-        .map(|ready| format!(", {:.1}× of {} ready", wanted / ready.max(1.0), text::count(ready)))
+        .map(|ready| {
+            let ratio = explain::ratio(wanted.max(0.0) / ready.max(1.0));
+            format!(", {ratio} of {} ready", text::count(ready))
+        })
         .unwrap_or_default();
     let (average, target) = (text::number(average), text::number(target));
     format!("{average} ÷ {target} → {} wanted{of_ready}", text::count(wanted))
@@ -202,4 +235,30 @@ pub fn source_words(state: State, reason: &str) -> String {
         State::Absent => "absent",
     };
     if reason.is_empty() { word.to_owned() } else { format!("{word}: {reason}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_long_names_the_end_is_told() {
+        for (message, short) in [
+            (
+                "Scaled up replica set probe-00001-deployment-6dc58bb8f9 from 8 to 9",
+                "Scaled up replica set …6dc58bb8f9 from 8 to 9",
+            ),
+            (
+                "Successfully assigned default/probe-00001-deployment-6dc58bb8f9-v2dxg to node-1",
+                "Successfully assigned …v2dxg to node-1",
+            ),
+            ("Created pod: a-6dc58bb8f9-v2dxg", "Created pod: …v2dxg"),
+            (
+                "New size: 9; reason: probe-00001 is above",
+                "New size: 9; reason: probe-00001 is above",
+            ),
+        ] {
+            assert_eq!(short_names(message), short);
+        }
+    }
 }

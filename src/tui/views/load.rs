@@ -201,22 +201,30 @@ fn scaling<'a>(scene: &Scene<'a>) -> Option<&'a RevisionScaling> {
     scene.model.scaling.get(scene.moment.revision.as_ref()?)
 }
 
-fn legend<'a>(canvas: &Canvas<'a>, scene: &Scene<'_>, name: &'static str) -> Vec<Span<'a>> {
+/// The mark of a point and what it stands for.
+fn legend<'a>(canvas: &Canvas<'a>, scene: &Scene<'_>, name: &'static str) -> [Span<'a>; 2] {
     let theme = canvas.theme;
-    let mut title = vec![theme.strong(Role::Text, name)];
     if scaling(scene).is_some() {
-        title.push(theme.span(Role::Dim, " · digit: ready pods"));
+        let words = format!(" {name} by ready pods");
+        return [theme.strong(Role::Load, "  1-9"), theme.span(Role::Dim, words)];
     }
-    title
+    [theme.strong(Role::Load, "  ●"), theme.span(Role::Dim, format!(" {name}"))]
+}
+
+fn limited<'a>(canvas: &Canvas<'a>, scene: &Scene<'_>) -> Vec<Span<'a>> {
+    if points(scene).any(|point| point.is_limited) {
+        let theme = canvas.theme;
+        return vec![theme.strong(Role::Warn, "  ×"), theme.span(Role::Dim, " limited")];
+    }
+    Vec::new()
 }
 
 /// Latency against the offered rate.
 fn latency_knee(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
-    let mut title = legend(canvas, scene, "p99 by rate");
-    title.push(canvas.theme.span(Role::Dim, " · p50"));
-    if points(scene).any(|point| point.is_limited) {
-        title.push(canvas.theme.strong(Role::Warn, " × limited by us"));
-    }
+    let mut title = vec![canvas.theme.strong(Role::Text, "latency")];
+    title.extend(legend(canvas, scene, "p99"));
+    title.push(canvas.theme.span(Role::Dim, "  · p50"));
+    title.extend(limited(canvas, scene));
     let inside = canvas.frame(area, fitting(title, area.width));
     let scaling = scaling(scene);
     let values = || points(scene).flat_map(|point| [point.p50, point.p99]).flatten();
@@ -247,15 +255,13 @@ fn latency_knee(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
 /// Goodput against the offered rate, and the line on which both are equal.
 fn goodput_knee(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     const STEPS: u32 = 60;
-    let mut title = legend(canvas, scene, "goodput by rate");
-    title.push(match knee(points(scene)) {
-        Some(Knee { offered, falls_behind }) => {
-            let words = if falls_behind { "falls behind" } else { "slow" };
-            let words = format!(" · {words} from ≈ {} /s", text::rate(offered));
-            canvas.theme.strong(Role::Accent, words)
-        }
-        None => canvas.theme.span(Role::Dim, " · all of it"),
-    });
+    let mut title = vec![canvas.theme.strong(Role::Text, "goodput")];
+    if let Some(Knee { offered, falls_behind }) = knee(points(scene)) {
+        let words = if falls_behind { "falls behind" } else { "slow" };
+        let words = format!("  {words} from ≈ {} /s", text::rate(offered));
+        title.push(canvas.theme.strong(Role::Accent, words));
+    }
+    title.push(canvas.theme.span(Role::Dim, "  · all of it"));
     let inside = canvas.frame(area, fitting(title, area.width));
     let scaling = scaling(scene);
     let scale = offered_scale(scene);

@@ -3,12 +3,15 @@
 use ratatui::layout::Rect;
 use ratatui::text::Span;
 
+use crate::model::Model;
 use crate::model::happenings::Happening;
 use crate::model::happenings::What;
 use crate::tui::moment;
 use crate::tui::text;
 use crate::tui::theme::Role;
+use crate::tui::ui::Ui;
 use crate::tui::widgets::canvas::Canvas;
+use crate::tui::widgets::table;
 
 use super::Scene;
 use super::happening;
@@ -50,17 +53,29 @@ pub fn newest(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     }
 }
 
+/// What happened up to now and fits the filter, the newest first.
+fn shown<'a>(model: &'a Model, ui: &Ui) -> Vec<&'a Happening> {
+    let filter = ui.filter().to_lowercase();
+    let now = ui.now();
+    let all = model.happenings.iter().rev();
+    all.filter(|it| it.at <= now && matches(it, &filter)).collect()
+}
+
+/// The one that is selected, counted from the newest, so that an untouched log follows.
+pub fn selected<'a>(model: &'a Model, ui: &Ui) -> Option<&'a Happening> {
+    let shown = shown(model, ui);
+    shown.get(ui.selected().min(shown.len().checked_sub(1)?)).copied()
+}
+
 /// The whole log.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let theme = canvas.theme;
-    let filter = scene.ui.filter().to_lowercase();
-    let now = scene.ui.now();
-    let matching: Vec<&Happening> =
-        scene.model.happenings.iter().filter(|it| it.at <= now && matches(it, &filter)).collect();
+    let filter = scene.ui.filter();
+    let shown = shown(scene.model, scene.ui);
     let forgotten = scene.model.happenings.n_forgotten();
     let mut title = vec![
         theme.strong(Role::Load, "what happened"),
-        theme.span(Role::Text, format!(" {}", matching.len())),
+        theme.span(Role::Text, format!(" {}", shown.len())),
     ];
     if !filter.is_empty() {
         title.push(theme.span(Role::Accent, format!(" with \"{filter}\"")));
@@ -70,15 +85,16 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     }
     let inside = canvas.frame(area, title);
     let n_shown = usize::from(inside.height);
-    // The selection counts from the newest, so that an untouched log follows.
-    let last = matching.len().saturating_sub(n_shown);
-    let skipped = scene.ui.selected().min(last);
-    let newest_first = matching.iter().rev().skip(skipped).take(n_shown);
-    for (row, happening) in (0..).zip(newest_first) {
+    let selected = scene.ui.selected().min(shown.len().saturating_sub(1));
+    let first = table::first_row(selected, shown.len(), n_shown);
+    for (row, (idx, happening)) in (0..).zip(shown.iter().enumerate().skip(first).take(n_shown)) {
         let spans = spans(canvas, scene, happening);
         canvas.line(inside, row, spans);
+        if idx == selected {
+            table::mark(canvas, Rect { y: inside.y + row, height: 1, ..inside });
+        }
     }
-    if matching.is_empty() {
+    if shown.is_empty() {
         canvas.text(inside, 0, Role::Dim, "nothing yet");
     }
 }

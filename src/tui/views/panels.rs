@@ -7,9 +7,11 @@ use ratatui::text::Span;
 use crate::event::run::By;
 use crate::event::run::Control;
 use crate::event::scaler::Origin;
+use crate::kpa::explain;
 use crate::model::cluster::PodStat;
 use crate::tui::moment;
 use crate::tui::moment::Panic;
+use crate::tui::moment::Scaler;
 use crate::tui::text;
 use crate::tui::theme::Charset;
 use crate::tui::theme::Role;
@@ -115,26 +117,39 @@ pub fn load(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let inside = canvas.frame(area, title);
     let a_second = if inside.width < 36 { "" } else { " /s" };
     let rate = |value: Option<f64>| (text::or_unknown(value, text::rate), 5);
-    let asked = if moment::is_closed(scene.model) {
-        field(theme, "users   ", rate(load.target), "", Role::Desired)
+    let flight = |place| field(theme, "flight ", place, "", Role::Text);
+    let (first, second) = if moment::is_closed(scene.model) {
+        // Users ask for what they send.
+        (
+            vec![
+                field(theme, "users   ", rate(load.target), "", Role::Desired),
+                field(theme, "sent   ", rate(load.sent), a_second, Role::Text),
+            ],
+            vec![
+                field(theme, "done    ", rate(load.done), " /s", Role::Load),
+                flight(rate(load.in_flight)),
+            ],
+        )
     } else {
-        field(theme, "offered ", rate(load.offered), " /s", Role::Desired)
+        // From what is asked for to what is done, each rate below the one that it follows.
+        let (sent, done) =
+            if inside.width < 36 { ("sent ", "done ") } else { ("sent   ", "done    ") };
+        let rate = |value: Option<f64>| (text::or_unknown(value, text::rate), 4);
+        (
+            vec![
+                field(theme, "asked  ", rate(load.target), "", Role::Text),
+                field(theme, "offered ", rate(load.offered), "", Role::Desired),
+                vec![theme.span(Role::Dim, "a second")],
+            ],
+            vec![
+                field(theme, sent, rate(load.sent), "", Role::Text),
+                field(theme, done, rate(load.done), "", Role::Load),
+                flight(rate(load.in_flight)),
+            ],
+        )
     };
-    row(
-        canvas,
-        inside,
-        0,
-        vec![asked, field(theme, "sent   ", rate(load.sent), a_second, Role::Text)],
-    );
-    row(
-        canvas,
-        inside,
-        1,
-        vec![
-            field(theme, "done    ", rate(load.done), " /s", Role::Load),
-            field(theme, "flight ", rate(load.in_flight), "", Role::Text),
-        ],
-    );
+    row(canvas, inside, 0, first);
+    row(canvas, inside, 1, second);
     row(
         canvas,
         inside,
@@ -267,7 +282,9 @@ fn seen(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
             field(theme, "panic   ", number(scaler.panic_average), "", Role::Panic),
         ],
     );
-    let words = format!("from {} of {} pods, nothing is sent", stats.len(), pods_now(scene));
+    let all = pods_now(scene);
+    let noun = if all == "1" { "pod" } else { "pods" };
+    let words = format!("from {} of {all} {noun}, nothing is sent", stats.len());
     canvas.text(inside, 3, Role::Dim, &words);
 }
 
@@ -456,9 +473,12 @@ pub fn autoscaler(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         ) => format!(" {}", text::span(age)),
         _ => String::new(),
     };
+    // Where only the averages are our own, the state is still somebody's word.
+    let derived =
+        if scaler.is_derived && origin(scene) != "derived" { " · ≈ derived" } else { "" };
     let title = vec![
         theme.strong(Role::Accent, "AUTOSCALER"),
-        theme.span(Role::Dim, format!(" {class}{}{age}", origin(scene))),
+        theme.span(Role::Dim, format!(" {class}{}{age}{derived}", origin(scene))),
     ];
     let inside = canvas.frame(area, title);
     if let Panic::Unknown(_) = scaler.panic {
@@ -474,7 +494,8 @@ pub fn autoscaler(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         let wanted =
             average.zip(scaler.target).map(|(average, target)| (average / target).ceil() + 0.0);
         let role = if is_stale { Role::Dim } else { role };
-        let mut spans = field(theme, label, (text::or_unknown(average, text::number), 5), "", role);
+        let number = text::or_unknown(average, |average| about(scaler, average));
+        let mut spans = field(theme, label, (number, 5), "", role);
         spans.extend(field(
             theme,
             " ÷ ",
@@ -487,10 +508,10 @@ pub fn autoscaler(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     };
     let (spans, wanted) = averages("panic  ", scaler.panic_average, Role::Panic);
     // A tiny negative average is nothing, not a negative nothing.
-    let ratio = wanted.zip(scaler.ready).map(|(wanted, ready)| wanted / ready.max(1.0) + 0.0);
+    let ratio = wanted.zip(scaler.ready).map(|(wanted, ready)| wanted.max(0.0) / ready.max(1.0));
     let rights = ratio.zip(scaler.threshold).map(|(ratio, threshold)| {
         let role = if threshold <= ratio { Role::Panic } else { Role::Dim };
-        let brief = format!("{ratio:.1}×");
+        let brief = explain::ratio(ratio);
         let words = format!("{brief} of {}×", text::count(threshold));
         vec![vec![theme.span(role, words)], vec![theme.span(role, brief)]]
     });
@@ -518,6 +539,12 @@ pub fn autoscaler(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     both(canvas, inside, 3, path, vec![ebc]);
 }
 
+/// An average: `58.4`, or `≈58.4` where our own model stands for the autoscaler.
+pub fn about(scaler: &Scaler, average: f64) -> String {
+    let sign = if scaler.is_derived { "≈" } else { "" };
+    format!("{sign}{}", text::number(average))
+}
+
 /// The three panels as one line each, for low screens.
 pub fn lines(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let theme = canvas.theme;
@@ -541,8 +568,9 @@ pub fn lines(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     rights.push(brief_outlook(theme, scene));
     both(canvas, area, 0, state(theme, scene), rights);
     let number = |value: Option<f64>| (text::or_unknown(value, text::number), 5);
-    spans.extend(field(theme, "", number(scaler.panic_average), " panic ", Role::Panic));
-    spans.extend(field(theme, "", number(scaler.stable_average), " stable ", Role::Load));
+    let average = |value| (text::or_unknown(value, |value| about(scaler, value)), 5);
+    spans.extend(field(theme, "", average(scaler.panic_average), " panic ", Role::Panic));
+    spans.extend(field(theme, "", average(scaler.stable_average), " stable ", Role::Load));
     spans.extend(field(theme, "÷ ", number(scaler.target), " a pod", Role::Text));
     canvas.line(area, 1, spans);
     if moment::has_load(scene.model) {
@@ -555,7 +583,13 @@ pub fn load_line(canvas: &mut Canvas<'_>, area: Rect, row: u16, scene: &Scene<'_
     let theme = canvas.theme;
     let load = &scene.moment.load;
     let rate = |value: Option<f64>| (text::or_unknown(value, text::rate), 5);
-    let mut spans = field(theme, "load ", rate(load.offered), " offered", Role::Desired);
+    // Beside what is offered what was asked for, where there is room.
+    let has_room = 78 <= area.width && load.limited.is_none() && !moment::is_closed(scene.model);
+    let mut spans = vec![theme.span(Role::Dim, "load ")];
+    if has_room {
+        spans.extend(field(theme, "", rate(load.target), " asked", Role::Text));
+    }
+    spans.extend(field(theme, "", rate(load.offered), " offered", Role::Desired));
     spans.extend(field(theme, "", rate(load.done), " done", Role::Load));
     spans.extend(field(theme, "  p50 ", (seconds(load.p50), 7), "", Role::Text));
     spans.extend(field(theme, "  p99 ", (seconds(load.p99), 7), "", Role::Latency));

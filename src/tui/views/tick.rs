@@ -10,6 +10,7 @@ use crate::kpa::explain::Explanation;
 use crate::kpa::explain::Step;
 use crate::kpa::explain::Subject;
 use crate::kpa::explain::steps;
+use crate::model::scaling::RevisionScaling;
 use crate::model::shadow::Bounded;
 use crate::model::shadow::Cause;
 use crate::model::shadow::Incomplete;
@@ -55,8 +56,10 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     }
     let scaling = scene.moment.revision.as_ref().and_then(|it| scene.model.scaling.get(it));
     let shadow = scaling.and_then(|scaling| scaling.shadow.as_deref());
-    let Some(tick) = shadow.and_then(|shadow| shadow.tick_at(scene.moment.at)) else {
-        no_tick(canvas, area, scene);
+    let newest = shadow.and_then(|shadow| shadow.tick_at(scene.moment.at));
+    let fresh = scaling.map(RevisionScaling::fresh_for).unwrap_or_default();
+    let Some(tick) = newest.filter(|tick| scene.moment.at.since(tick.at()) < fresh) else {
+        no_tick(canvas, area, scene, newest);
         return;
     };
     let is_wide = WIDE <= area.width;
@@ -128,7 +131,8 @@ pub fn explanation(tick: &Tick) -> Explanation {
     })
 }
 
-fn no_tick(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
+/// No decision of this moment is known; `before` is the newest one before it.
+fn no_tick(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, before: Option<&Tick>) {
     let theme = canvas.theme;
     let inside = canvas.frame(area, vec![theme.strong(Role::Accent, "WHY")]);
     let class = scene.moment.scaler.class.as_str();
@@ -136,6 +140,13 @@ fn no_tick(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         format!("the autoscaler of this revision is {class}, not Knative's own: it does not tick")
     } else if scene.moment.revision.is_none() {
         "no revision is known yet".to_owned()
+    } else if let Some(before) = before {
+        let clock = |at| text::clock_tenths(scene.model.run.anchor(), at);
+        format!(
+            "no decision is known at {}: the newest before it is of {}, and ← goes there",
+            clock(scene.moment.at),
+            clock(before.at())
+        )
     } else {
         "no decision is known at this moment: it takes a PodAutoscaler, config-autoscaler, and \
          some seconds of queue-proxies, activators or the autoscaler's own metrics"
@@ -201,7 +212,10 @@ pub fn input_words(input: &Input) -> (Role, String) {
         (_, 0) => "no pod ready".to_owned(),
         (read, ready) if read == ready && ready == 1 => "queue-proxy of the pod".to_owned(),
         (read, ready) if read == ready => format!("queue-proxies of all {ready} pods"),
-        (read, ready) => format!("a sample: queue-proxies of {read} of {ready} pods"),
+        (read, ready) => {
+            let noun = if ready == 1 { "pod" } else { "pods" };
+            format!("a sample: queue-proxies of {read} of {ready} {noun}")
+        }
     };
     let share = match input.share {
         Share::Reported => "activators",
@@ -320,7 +334,8 @@ pub fn cause_words(cause: Cause) -> String {
             "we have not looked for a whole window yet".to_owned()
         }
         Cause::Incomplete(Incomplete::Pods { n_read, n_ready }) => {
-            format!("our own input is incomplete: {n_read} of {n_ready} pods answer us")
+            let noun = if n_ready == 1 { "pod answers" } else { "pods answer" };
+            format!("our own input is incomplete: {n_read} of {n_ready} {noun} us")
         }
         Cause::Incomplete(Incomplete::Activator) => {
             "our own input is incomplete: what waits in the activators is not known".to_owned()

@@ -28,6 +28,8 @@ use crate::units::At;
 
 use super::Scene;
 
+/// How strong the area of the pods that were ready is, so that lines are seen over it.
+const AREA: f64 = 0.35;
 const READY_WAS: Ink = Ink { role: Role::Ready, dash: Dash::Solid, mark: '#' };
 const DESIRED_WAS: Ink = Ink { role: Role::Desired, dash: Dash::Dotted, mark: '.' };
 const READY: Ink = Ink { role: Role::Load, dash: Dash::Solid, mark: '*' };
@@ -78,7 +80,8 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     };
     let is_wide = TABLE + TOTALS < inside.width;
     let n_rows = u16::try_from(PARAMETERS.len()).unwrap_or(0) + 1;
-    let notes = if inside.height < 26 { 1 } else { 5 };
+    let caveat = u16::from(played.recording.is_pinned);
+    let notes = if inside.height < 26 { 1 } else { 5 + caveat };
     let tables = Rect { height: n_rows.min(inside.height / 2 + 1), ..inside };
     if is_wide {
         parameters(canvas, Rect { width: TABLE, ..tables }, scene, &played);
@@ -259,7 +262,7 @@ fn lines(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, played: &Played
             pair.iter().flatten().map(|column| column.max).reduce(f64::max)
         })
         .collect();
-    plot.fill(&filled, (Role::Ready, 0.35), (&[], Role::Ready));
+    plot.fill(&filled, (Role::Ready, AREA), (&[], Role::Ready));
     plot.line(&desired_was, DESIRED_WAS);
     plot.line(&desired, DESIRED);
     plot.line(&ready, READY);
@@ -301,7 +304,7 @@ fn key<'a>(theme: &Theme, ink: Ink, is_area: bool) -> [Span<'a>; 1] {
         (_, false, _) => "┅┅".to_owned(),
     };
     let span = if is_area {
-        Span::styled(symbol, ratatui::style::Style::new().fg(theme.fill(ink.role, 0.5)))
+        Span::styled(symbol, ratatui::style::Style::new().fg(theme.fill(ink.role, AREA)))
     } else {
         theme.span(ink.role, symbol)
     };
@@ -367,5 +370,7 @@ fn remarks(canvas: &mut Canvas<'_>, area: Rect, played: &Played) {
         spans.push(theme.span(Role::Dim, before));
         spans.push(theme.span(Role::Accent, format!("{name}={} ", change.value)));
     }
+    let caveat = whatif::on_a_pinned_route(&played.changes).filter(|_| recording.is_pinned);
+    spans.extend(caveat.map(|caveat| theme.span(Role::Warn, format!("· {caveat}"))));
     canvas.wrap(place, spans);
 }

@@ -4,7 +4,7 @@ use ratatui::text::Span;
 
 use crate::kpa::explain;
 use crate::kpa::explain::Reading;
-use crate::model::scaling::FRESH;
+use crate::tui::moment;
 use crate::tui::moment::Panic;
 use crate::tui::theme::Role;
 use crate::tui::theme::Theme;
@@ -32,7 +32,9 @@ fn why<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
     let scaling = scene.moment.revision.as_ref().and_then(|it| scene.model.scaling.get(it));
     let config = scaling.and_then(|scaling| scaling.config.as_ref());
     let is_unread = scaler.panic_average.is_none() && scaler.stable_average.is_none();
-    if is_unread && let Some(spans) = derived(theme, scene) {
+    if scaler.is_derived
+        && let Some(spans) = derived(theme, scene)
+    {
         return spans;
     }
     let (Some(effective), false) = (config, is_unread) else { return unknown(theme, scene) };
@@ -56,11 +58,7 @@ fn why<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
 /// Where the averages cannot be read: what our own model of the decider makes of its own.
 fn derived<'a>(theme: &Theme, scene: &Scene<'_>) -> Option<Vec<Span<'a>>> {
     let scaling = scene.model.scaling.get(scene.moment.revision.as_ref()?)?;
-    let tick = scaling.shadow.as_deref()?.tick_at(scene.moment.at)?;
-    let is_fresh = scene.moment.at.since(tick.at()) < FRESH && tick.input.is_whole;
-    if !is_fresh || !tick.decision.valid() {
-        return None;
-    }
+    let tick = moment::derived(scaling, scene.moment.at)?;
     let mut spans = vec![theme.span(Role::Dim, "by our model: ")];
     spans.extend(pieces(theme, explain::explain(&Reading::of(tick.config(), &tick.decision))));
     Some(spans)

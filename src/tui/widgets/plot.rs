@@ -299,7 +299,9 @@ impl<'a> Plot<'a> {
             // An area is the ground of the line, as much of it as it fills of the cell.
             let behind = match (cell.fill, cell.heat) {
                 (Some((eighths, fill)), _) if theme.has_grounds() => {
-                    let share = fill.share * f64::from(eighths) / 8.0;
+                    // A shade that is hatched covers half of its cell.
+                    let hatch = if fill.is_hatched { 0.5 } else { 1.0 };
+                    let share = fill.share * hatch * f64::from(eighths) / 8.0;
                     Some(theme.fill_over(cell.ground, fill.role, share))
                 }
                 (None, Some((upper, lower))) if theme.has_grounds() && 0 < upper.max(lower) => {

@@ -84,10 +84,20 @@ fn frame(canvas: &mut Canvas<'_>, area: Rect, chart: Rect, axes: Axes) {
     for (share, column) in [(0.0, 0), (0.5, chart.width / 2), (1.0, chart.width)] {
         let label = (axes.x_label)(axes.x.value(share));
         let width = u16::try_from(text::width(&label)).unwrap_or(u16::MAX);
-        let x = (chart.x + column).saturating_sub(if share == 0.0 { 0 } else { width });
+        // Over the mark of its value; at the ends within the chart.
+        let mark = chart.x + column.min(chart.width - 1);
+        let back = if share == 0.0 {
+            0
+        } else if share < 1.0 {
+            width / 2
+        } else {
+            width - 1
+        };
+        let x = mark.saturating_sub(back);
         if free <= x && width <= chart.right().saturating_sub(x) {
             let place = Rect { x, y: chart.bottom() + 1, width, height: 1 };
             canvas.line(place, 0, [Span::styled(label, theme.style(Role::Dim))]);
+            canvas.symbol(mark, chart.bottom(), "┴", line);
             free = x + width + 1;
         }
     }
@@ -129,8 +139,8 @@ mod tests {
                 "      │     m    ",
                 "      │          ",
                 "    0 │a         ",
-                "      └──────────",
-                "       0  50  100",
+                "      └┴────┴───┴",
+                "       0   50 100",
             ]
         );
     }

@@ -66,16 +66,21 @@ pub fn draw(
         let line = Rect { y, height: 1, ..area };
         draw_row(canvas, line, shown, cells);
         if selected == Some(row_idx) {
-            let theme = canvas.theme;
-            let style = if theme.has_grounds() {
-                Style::new().bg(theme.colour(Role::Surface)).add_modifier(Modifier::BOLD)
-            } else {
-                Style::new().add_modifier(Modifier::BOLD)
-            };
-            canvas.buffer.set_style(line, style);
-            canvas.symbol(line.x.saturating_sub(1), y, "▸", theme.bold(Role::Accent));
+            mark(canvas, line);
         }
     }
+}
+
+/// The bar over a line that is selected, and the mark before it.
+pub fn mark(canvas: &mut Canvas<'_>, line: Rect) {
+    let theme = canvas.theme;
+    let style = if theme.has_grounds() {
+        Style::new().bg(theme.colour(Role::Surface)).add_modifier(Modifier::BOLD)
+    } else {
+        Style::new().add_modifier(Modifier::BOLD)
+    };
+    canvas.buffer.set_style(line, style);
+    canvas.symbol(line.x.saturating_sub(1), line.y, "▸", theme.bold(Role::Accent));
 }
 
 fn draw_row(canvas: &mut Canvas<'_>, area: Rect, columns: &[Column], cells: &[Cell]) {

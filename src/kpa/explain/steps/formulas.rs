@@ -5,7 +5,7 @@ use crate::kpa::decide::Turn;
 use crate::kpa::explain::Sentence;
 use crate::kpa::explain::exact;
 use crate::kpa::explain::number;
-use crate::kpa::explain::ratio;
+use crate::kpa::explain::times_ready;
 use crate::kpa::reconcile::Gate;
 use crate::kpa::window::Aggregation;
 
@@ -91,7 +91,7 @@ impl Known<'_> {
         let threshold = number(config.panic_threshold);
         text.number(&steps.desired_panic.max(0).to_string());
         text.words(&format!(" ÷ {} ready = ", self.decision.ready.max(1)));
-        text.number(&ratio(steps.desired_panic, self.decision.ready));
+        text.number(&times_ready(steps.desired_panic, self.decision.ready));
         text.words(&format!(" of {threshold}×: "));
         match self.decision.turn {
             Turn::Entered => text.panic_word("panic begins"),

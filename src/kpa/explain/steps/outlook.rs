@@ -138,8 +138,8 @@ impl Known<'_> {
             }
             Kind::Rates => {
                 alone(&mut text);
-                text.words("; each tick may only go from the ready pods to their ");
-                text.number(&format!("{}th part", number(config.max_scale_down_rate)));
+                text.words("; each tick may at the most divide the ready pods by ");
+                text.number(&number(config.max_scale_down_rate));
             }
             Kind::ToZero => text.words("the load is gone; only the gates to zero are left"),
             _ => self.other_target(&mut text),

@@ -6,6 +6,9 @@ use ratatui::layout::Rect;
 use ratatui::text::Span;
 
 use crate::kpa::config::Metric;
+use crate::kpa::decide::panic_line;
+use crate::model::scaling::FRESH;
+use crate::model::scaling::RevisionScaling;
 use crate::model::traffic::Heat;
 use crate::model::traffic::Timing;
 use crate::series::Cells;
@@ -17,9 +20,11 @@ use crate::tui::moment::LOAD_HOLD;
 use crate::tui::text;
 use crate::tui::theme::Role;
 use crate::tui::views::Scene;
+use crate::tui::views::panels::about;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::plot::Plot;
 use crate::tui::widgets::plot::Scale;
+use crate::tui::window::Window;
 use crate::units::At;
 
 use super::GUTTER;
@@ -27,6 +32,8 @@ use super::Lane;
 use super::bands;
 use super::heat::heat_bounds;
 use super::heat::heat_steps;
+use super::legend::AREA;
+use super::legend::AREA_STARTING;
 use super::legend::AT_PANIC;
 use super::legend::CPU;
 use super::legend::DESIRED;
@@ -50,6 +57,10 @@ use super::legend::STABLE;
 use super::legend::STARTING;
 use super::legend::legend_row;
 use super::scaling;
+
+/// How long a sample of usage counts.
+const USAGE_HOLD: Duration = Duration::from_secs(60);
+
 /// One lane being drawn.
 pub(super) struct Drawing<'a> {
     pub(super) scene: &'a Scene<'a>,
@@ -169,7 +180,7 @@ impl Drawing<'_> {
         let scale = Scale::up_to(most.max(largest(&ghost)), 10.0);
         let mut plot = self.plot(canvas, scale);
         let limited: Vec<bool> = (0..self.cells.n).map(|column| self.is_limited(column)).collect();
-        plot.fill(&done, (Role::Load, 0.45), (&limited, Role::Warn));
+        plot.fill(&done, (Role::Load, AREA), (&limited, Role::Warn));
         plot.line(&ghost, GHOST);
         plot.line(&offered, OFFERED);
         plot.line(&dropped, DROPPED);
@@ -318,7 +329,7 @@ impl Drawing<'_> {
         let most = in_flight.iter().flatten().copied().fold(largest(&little), f64::max);
         let scale = Scale::up_to(most, 4.0);
         let mut plot = self.plot(canvas, scale);
-        plot.fill(&in_flight, (Role::Load, 0.45), (&[], Role::Load));
+        plot.fill(&in_flight, (Role::Load, AREA), (&[], Role::Load));
         plot.line(&little, LITTLE);
         plot.paint(canvas);
         let at = self.scene.moment.at;
@@ -342,9 +353,9 @@ impl Drawing<'_> {
         let most = starting.iter().flatten().copied().fold(0.0, f64::max);
         let scale = Scale::up_to(most.max(largest(&desired)), 4.0);
         let mut plot = self.plot(canvas, scale);
-        plot.fill(&ready, (Role::Ready, 0.5), (&[], Role::Ready));
+        plot.fill(&ready, (Role::Ready, AREA), (&[], Role::Ready));
         let hatched = vec![true; self.cells.n];
-        plot.fill(&starting, (Role::Starting, 0.35), (&hatched, Role::Starting));
+        plot.fill(&starting, (Role::Starting, AREA_STARTING), (&hatched, Role::Starting));
         if 0.0 < largest(&going) {
             plot.line(&only_some(&going), GOING);
         }
@@ -367,8 +378,15 @@ impl Drawing<'_> {
             return (name, Scale::Linear(10.0), Vec::new());
         };
         let hold = Some(scaling.fresh_for());
-        let (panic, stable) = (self.dots(&scaling.panic, hold), self.dots(&scaling.stable, hold));
-        let enters = self.dots(&scaling.enters, hold);
+        let window = self.scene.ui.window();
+        // What was read, or all of it our own.
+        let own = if has_averages(scaling, window) { None } else { own_averages(scaling, window) };
+        let [panic, stable, enters] = match &own {
+            Some(own) => own.each_ref().map(|series| self.dots(series, hold)),
+            None => {
+                [&scaling.panic, &scaling.stable, &scaling.enters].map(|it| self.dots(it, hold))
+            }
+        };
         let most = largest(&panic).max(largest(&stable));
         // The threshold is shown where it does not squeeze the rest.
         let threshold = largest(&enters);
@@ -379,7 +397,7 @@ impl Drawing<'_> {
         plot.line(&stable, STABLE);
         plot.line(&panic, PANIC);
         plot.paint(canvas);
-        let number = |value| text::or_unknown(value, text::number);
+        let number = |value| text::or_unknown(value, |value| about(scaler, value));
         let legends = vec![
             (PANIC, false, "panic", number(scaler.panic_average)),
             (STABLE, false, "stable", number(scaler.stable_average)),
@@ -392,7 +410,7 @@ impl Drawing<'_> {
         let Some(scaling) = scaling(self.scene) else {
             return ("cores", Scale::Linear(1.0), Vec::new());
         };
-        let cpu = self.dots(&scaling.cpu, Some(Duration::from_secs(60)));
+        let cpu = self.dots(&scaling.cpu, Some(USAGE_HOLD));
         let scale = Scale::up_to(largest(&cpu), 1.0);
         let mut plot = self.plot(canvas, scale);
         plot.line(&cpu, CPU);
@@ -400,6 +418,50 @@ impl Drawing<'_> {
         let value = text::or_unknown(self.scene.moment.pods.cpu, |cpu| format!("{cpu:.2}"));
         ("cores", scale, vec![(CPU, false, "cpu", value)])
     }
+}
+
+/// Whether the autoscaler's averages are known anywhere in a window.
+fn has_averages(scaling: &RevisionScaling, window: Window) -> bool {
+    has_any(&scaling.panic, window, scaling.fresh_for())
+        || has_any(&scaling.stable, window, scaling.fresh_for())
+}
+
+fn has_any(series: &Series, window: Window, hold: Duration) -> bool {
+    series.in_cells(window.cells(1), window.to, Some(hold)).iter().any(Option::is_some)
+}
+
+/// Our own model's panic average, stable average and threshold in a window; `None` without any.
+fn own_averages(scaling: &RevisionScaling, window: Window) -> Option<[Series; 3]> {
+    let mut own = [Series::default(), Series::default(), Series::default()];
+    let ticks = scaling.shadow.as_deref()?.ticks();
+    let in_window = ticks.filter(|it| window.from <= it.at() + FRESH && it.at() < window.to);
+    for tick in in_window {
+        let steps = tick.decision.steps.filter(|_| tick.input.is_whole);
+        let threshold = tick.config().panic_threshold;
+        let values = steps.map(|steps| {
+            let line = panic_line(threshold, steps.target, tick.decision.ready);
+            [steps.observed.panic, steps.observed.stable, line.above]
+        });
+        for (idx, series) in own.iter_mut().enumerate() {
+            series.set(tick.at(), values.map(|values| values[idx]));
+        }
+    }
+    own[0].last().is_some().then_some(own)
+}
+
+/// Whether the lane of the averages has anything to show.
+pub(super) fn has_concurrency(scene: &Scene<'_>) -> bool {
+    let window = scene.ui.window();
+    scene.moment.hpa.is_some()
+        || scaling(scene).is_some_and(|scaling| {
+            has_averages(scaling, window) || own_averages(scaling, window).is_some()
+        })
+}
+
+/// Whether the lane of the CPU has anything to show.
+pub(super) fn has_cpu(scene: &Scene<'_>) -> bool {
+    let window = scene.ui.window();
+    scaling(scene).is_some_and(|it| has_any(&it.cpu, window, USAGE_HOLD))
 }
 
 pub(super) fn largest(columns: &[Option<Column>]) -> f64 {

@@ -12,6 +12,11 @@ use crate::tui::widgets::plot::Ink;
 /// A line of a legend: key, name, value.
 pub(super) type Legend = (Ink, bool, &'static str, String);
 
+/// How strong an area is, so that lines are seen over it.
+pub(super) const AREA: f64 = 0.5;
+/// The same of pods that are not ready yet.
+pub(super) const AREA_STARTING: f64 = 0.35;
+
 pub(super) const fn ink(role: Role, dash: Dash, mark: char) -> Ink {
     Ink { role, dash, mark }
 }
@@ -69,7 +74,7 @@ pub(super) fn legend_row(
     };
     let width = usize::from(area.width).saturating_sub(text::width(name) + 3);
     let key = if *is_area && theme.charset() != Charset::Ascii {
-        let share = if ink.role == Role::Starting { 0.35 } else { 0.5 };
+        let share = if ink.role == Role::Starting { AREA_STARTING } else { AREA };
         Span::styled(key, ratatui::style::Style::new().fg(theme.fill(ink.role, share)))
     } else {
         theme.span(ink.role, key)

@@ -47,15 +47,22 @@ pub enum Lane {
     InFlight,
 }
 
-/// The lanes that this run has, the most important first.
-pub fn present(scene: &Scene<'_>) -> &'static [Lane] {
-    if alone::is_alone(scene) {
+/// The lanes that this run has, the most important first; one that has nothing to show in the window
+/// leaves its place to the others.
+pub fn present(scene: &Scene<'_>) -> Vec<Lane> {
+    let all: &[Lane] = if alone::is_alone(scene) {
         &[Lane::Rate, Lane::Latency]
     } else if moment::has_load(scene.model) {
         &[Lane::Rate, Lane::Latency, Lane::Pods, Lane::Concurrency]
     } else {
         &[Lane::Pods, Lane::Concurrency, Lane::Cpu]
-    }
+    };
+    let has_any = |lane: &Lane| match lane {
+        Lane::Concurrency => lane::has_concurrency(scene),
+        Lane::Cpu => lane::has_cpu(scene),
+        _ => true,
+    };
+    all.iter().copied().filter(has_any).collect()
 }
 
 /// Draws lanes and axis into `area`.
