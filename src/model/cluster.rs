@@ -28,6 +28,7 @@ use crate::event::scaler::QueueProxy;
 use crate::event::scaler::Usage;
 use crate::units::Anchor;
 use crate::units::At;
+use crate::units::UnixMicros;
 
 pub use super::podlife::PodLife;
 pub use super::podlife::PodStat;
@@ -235,6 +236,12 @@ impl Cluster {
     /// The pod of that name that exists, if it is known.
     pub(super) fn pod_named(&self, pod: &Name) -> Option<&PodLife> {
         self.pods.values().find(|life| is_pod(life, pod))
+    }
+
+    /// When a pod of the autoscaler was made.
+    pub(super) fn autoscaler_made(&self, pod: &str) -> Option<UnixMicros> {
+        let mut all = self.pods.values().map(|life| &life.pod);
+        all.find(|it| it.id.name == pod && it.app.as_deref() == Some("autoscaler"))?.created
     }
 
     pub(super) fn usage(&mut self, at: At, usage: &Usage) {

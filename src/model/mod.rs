@@ -153,7 +153,11 @@ impl Model {
             }
             Event::Seen(object) => self.seen(at, object),
             Event::Gone(gone) => self.gone(at, gone),
-            Event::Autoscaler(reading) => self.scaling.reading(at, reading, &mut self.happenings),
+            Event::Autoscaler(reading) => {
+                let now = self.run.anchor().wall(reading.read);
+                let made = || (self.cluster.autoscaler_made(&reading.pod), now);
+                self.scaling.reading(at, (reading, &made), &mut self.happenings);
+            }
             Event::AutoscalerLog(line) => {
                 self.scaling.log_line(self.run.anchor(), line, &mut self.happenings);
             }
@@ -192,9 +196,7 @@ impl Model {
                 if pod.app.as_deref() == Some("autoscaler")
                     && n_restarts.is_some_and(|before| before < pod.restarts)
                 {
-                    for shadow in self.scaling.shadows() {
-                        shadow.restart(at);
-                    }
+                    self.scaling.restarted(at, &pod.id.name);
                 }
             }
             Object::PodAutoscaler(autoscaler) => {

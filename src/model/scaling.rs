@@ -44,6 +44,14 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// A reading older than this is stale: the autoscaler decides every two seconds, we read every
 /// second.
 pub const FRESH: Duration = Duration::from_secs(6);
+/// A pod that takes over within this of its making may stand in place of another; one that stood
+/// by is older.
+const YOUNG: Duration = Duration::from_secs(60);
+/// Replicas that are made at once are not more than this apart.
+const AT_ONCE: Duration = Duration::from_secs(5);
+
+/// When the pod that gave a reading was made, if that is known, and what time it is now.
+type Made<'a> = &'a dyn Fn() -> (Option<UnixMicros>, UnixMicros);
 
 /// All revisions' scaling.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -125,6 +133,8 @@ pub struct RevisionScaling {
     log_panics: Option<bool>,
     /// The autoscaler pod that wrote last, and when.
     log_owner: Option<(String, UnixMicros)>,
+    /// When the autoscaler pod that owns it was made; `None` is not known.
+    owner_made: Option<UnixMicros>,
 }
 
 /// One panic.
@@ -227,7 +237,13 @@ impl Scaling {
         Some(self.by_revision.entry(revision.clone()).or_default())
     }
 
-    pub(super) fn reading(&mut self, at: At, reading: &Autoscaler, log: &mut Happenings) {
+    /// The autoscaler's own word; `made` tells when its pod was made, and what time it is now.
+    pub(super) fn reading(
+        &mut self,
+        at: At,
+        (reading, made): (&Autoscaler, Made<'_>),
+        log: &mut Happenings,
+    ) {
         // A pod that lost its lease goes on exporting what it knew.
         if reading.owner == Some(false) {
             return;
@@ -235,7 +251,21 @@ impl Scaling {
         if let Some(scaling) = self.entry(&reading.revision)
             && !scaling.is_known_better(at, reading)
         {
-            scaling.reading(at, reading, log);
+            scaling.reading(at, (reading, made), log);
+        }
+    }
+
+    /// The container of an autoscaler's pod was started again: where that pod decides, or nobody
+    /// knows who does, another decider began.
+    pub(super) fn restarted(&mut self, at: At, pod: &str) {
+        for scaling in self.by_revision.values_mut() {
+            let is_other = scaling
+                .reading
+                .as_ref()
+                .is_some_and(|reading| reading.owner == Some(true) && reading.pod != pod);
+            if let Some(shadow) = scaling.shadow.as_mut().filter(|_| !is_other) {
+                shadow.restart(at);
+            }
         }
     }
 
@@ -409,7 +439,7 @@ impl RevisionScaling {
                 .is_some_and(|known| known.origin == Origin::Metric && at.since(known.read) < FRESH)
     }
 
-    fn reading(&mut self, at: At, reading: &Autoscaler, log: &mut Happenings) {
+    fn reading(&mut self, at: At, (reading, made): (&Autoscaler, Made<'_>), log: &mut Happenings) {
         let read = reading.read;
         let before = self.reading.replace(reading.clone());
         let is_first = before.is_none();
@@ -418,11 +448,13 @@ impl RevisionScaling {
             let (revision, pod) = (reading.revision.clone(), reading.pod.clone());
             log.push(at, What::Owner { revision, pod });
         }
+        let is_in_place_of_another = self.is_in_place_of_another((is_other_pod, reading), made);
         // Every decider begins with gauges at zero.
         let has_decided = |of: &Autoscaler| averages(of).target.is_some_and(|it| 0.0 < it);
         let begins = !has_decided(reading) && before.as_ref().is_some_and(has_decided);
         if let Some(shadow) = &mut self.shadow {
-            if is_other_pod {
+            // A new pod in place of the old one is the same autoscaler, restarted.
+            if is_other_pod && !is_in_place_of_another {
                 shadow.leader_changed(read);
             }
             shadow.reported(reported(reading), begins || is_other_pod);
@@ -466,6 +498,26 @@ impl RevisionScaling {
             Some(false) => self.panic_is_off(read, reading.origin, &reading.revision, log),
             None => {}
         }
+    }
+
+    /// Whether the pod that owns it now was made to stand in place of the one that did: it is
+    /// young, and younger than that by more than two replicas are that were made at once.
+    fn is_in_place_of_another(
+        &mut self,
+        (is_other, reading): (bool, &Autoscaler),
+        made: Made<'_>,
+    ) -> bool {
+        if !is_other && self.owner_made.is_some() || reading.owner != Some(true) {
+            return false;
+        }
+        let (made, now) = made();
+        let before = std::mem::replace(&mut self.owner_made, made);
+        let since = |from: UnixMicros, to: UnixMicros| {
+            Duration::from_micros(u64::try_from(to.0.saturating_sub(from.0)).unwrap_or(0))
+        };
+        made.is_some_and(|made| {
+            since(made, now) < YOUNG && before.is_none_or(|before| AT_ONCE < since(before, made))
+        })
     }
 
     fn log_line(

@@ -23,6 +23,9 @@ pub struct Faulty {
     pub n_watches_ended: u64,
     /// What the pod proxy does, by port as it stands in the path.
     pub proxy: BTreeMap<String, ProxyFault>,
+    /// Pods that do not answer through the pod proxy, by name, while others in the cluster reach
+    /// them.
+    pub silent: BTreeSet<String>,
     /// What the user may not, as `plural`, `plural.group` or `plural.group/subresource`; with a verb
     /// and a blank before it, that verb alone.
     pub forbidden: BTreeSet<String>,
@@ -96,6 +99,13 @@ impl Faults {
                 Some(fault) => faulty.proxy.insert(port.to_string(), fault),
                 None => faulty.proxy.remove(&port.to_string()),
             };
+        });
+    }
+
+    /// A pod does not answer through the pod proxy from now on.
+    pub fn silence(&self, pod: &str) {
+        self.change(|faulty| {
+            faulty.silent.insert(pod.to_owned());
         });
     }
 

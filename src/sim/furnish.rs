@@ -70,8 +70,6 @@ pub(crate) fn start_pod(
     owner: Option<&Value>,
 ) -> Option<Rc<SystemPod>> {
     let address = Ipv4Addr::from(world.address());
-    let metrics = world.config("config-observability");
-    let has_metrics = metrics.get("metrics-protocol").is_some_and(|name| name == "prometheus");
     let prefix = owner.map_or(app, |owner| owner["metadata"]["name"].as_str().unwrap_or(app));
     let ports: Vec<_> = ports
         .iter()
@@ -120,7 +118,7 @@ pub(crate) fn start_pod(
         app: app.to_owned(),
         address,
         started: world.clock.at(),
-        has_metrics,
+        has_metrics: has_metrics(world),
         log: RefCell::default(),
         gauges: RefCell::default(),
     });
@@ -135,6 +133,63 @@ pub(crate) fn replace_pod(world: &World, app: &str) -> Option<Rc<SystemPod>> {
     let owner =
         sets.into_iter().find(|set| set["spec"]["selector"]["matchLabels"]["app"] == app)?;
     start_pod(world, SYSTEM, app, ports, Some(&owner))
+}
+
+/// Whether a process of the control plane that starts now exports metrics.
+fn has_metrics(world: &World) -> bool {
+    let metrics = world.config("config-observability");
+    metrics.get("metrics-protocol").is_some_and(|name| name == "prometheus")
+}
+
+/// The only container of a pod of the control plane was killed.
+pub(crate) fn container_ended(world: &World, pod: &SystemPod) {
+    let now = world.now();
+    let began = stamp::seconds(world.clock.anchor().wall(pod.started));
+    world.modify(&resources::PODS, (&pod.namespace, &pod.name), |object| {
+        let status = &mut object["status"]["containerStatuses"][0];
+        status["state"] = json!({ "terminated": {
+            "exitCode": 137, "reason": "Error", "startedAt": began, "finishedAt": now,
+        } });
+        status["ready"] = false.into();
+        status["started"] = false.into();
+        set_ready(object, false, &now);
+    });
+}
+
+/// It was started again: another process in the same pod.
+pub(crate) fn container_began(world: &World, pod: &SystemPod) -> Rc<SystemPod> {
+    let now = world.now();
+    world.modify(&resources::PODS, (&pod.namespace, &pod.name), |object| {
+        let status = &mut object["status"]["containerStatuses"][0];
+        status["lastState"] = status["state"].take();
+        status["state"] = json!({ "running": { "startedAt": now } });
+        status["ready"] = true.into();
+        status["started"] = true.into();
+        status["restartCount"] = (status["restartCount"].as_u64().unwrap_or(0) + 1).into();
+        set_ready(object, true, &now);
+    });
+    let again = Rc::new(SystemPod {
+        namespace: pod.namespace.clone(),
+        name: pod.name.clone(),
+        app: pod.app.clone(),
+        address: pod.address,
+        started: world.clock.at(),
+        has_metrics: has_metrics(world),
+        log: RefCell::default(),
+        gauges: RefCell::default(),
+    });
+    world.system.borrow_mut().push(Rc::clone(&again));
+    again
+}
+
+fn set_ready(pod: &mut Value, is_ready: bool, now: &str) {
+    let conditions = pod["status"]["conditions"].as_array_mut();
+    for one in conditions.into_iter().flatten() {
+        if one["type"] == "Ready" || one["type"] == "ContainersReady" {
+            one["status"] = if is_ready { "True" } else { "False" }.into();
+            one["lastTransitionTime"] = now.into();
+        }
+    }
 }
 
 /// The status of a running container.

@@ -224,6 +224,8 @@ fn deploy(world: &Rc<World>, service: &str, revision: &Value) -> Result<(), Stat
         has_request_metrics: metrics
             .get("request-metrics-protocol")
             .is_some_and(|name| name == "prometheus"),
+        refused: RefCell::default(),
+        n_refused: Cell::new(0),
         autoscaler: Cell::new(AutoscalerStatus::new(now)),
         mode: Cell::new(Mode::Proxy),
         n_activators: Cell::new(n_activators),

@@ -21,6 +21,15 @@ const REPORT: Duration = Duration::from_secs(1);
 /// `terminationGracePeriodSeconds` of a revision's pods: whatever still runs then is killed.
 pub(crate) const GRACE: Duration = Duration::from_secs(300);
 
+/// The scheduler tries again so soon, then later, and at last so late.
+const RESCHEDULE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
+
+/// The same of an image that cannot be pulled.
+const REPULL: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(300));
+
+/// So long after a pull failed it is said to wait for the next.
+const BACK_OFF: Duration = Duration::from_secs(2);
+
 /// How long a container takes that has nothing to drain.
 const QUICK_STOP: Duration = Duration::from_millis(500);
 
@@ -91,8 +100,10 @@ impl Life {
         let (world, pod) = (&self.world, &self.pod);
         let times = &world.spec.cold_start;
         tokio::time::sleep(world.plane.between(times.schedule)).await;
+        self.find_room().await;
         self.schedule();
         tokio::time::sleep(world.plane.between(times.pull)).await;
+        self.pull().await;
         self.run();
         let starting = tokio::time::sleep(world.plane.between(times.start));
         let mut starting = std::pin::pin!(starting);
@@ -104,6 +115,62 @@ impl Life {
                 _ = report.tick() => pod.queue.report(),
             }
         }
+    }
+
+    /// Waits while no node has room.
+    async fn find_room(&self) {
+        let mut again = RESCHEDULE.0;
+        while self.world.troubles.is_full() {
+            let n = self.world.spec.n_nodes.max(1);
+            let message = format!(
+                "0/{n} nodes are available: {n} Insufficient cpu. preemption: 0/{n} nodes are \
+                 available: {n} No preemption victims found for incoming pod."
+            );
+            let now = self.world.now();
+            let why = json!({ "reason": "Unschedulable", "message": message });
+            self.write(|object| {
+                let status = &mut object["status"];
+                set_condition(status, condition("PodScheduled", "False", &now, &why));
+            });
+            self.event("default-scheduler", "FailedScheduling", &message, None);
+            tokio::time::sleep(again).await;
+            again = (again * 2).min(RESCHEDULE.1);
+        }
+    }
+
+    /// Waits while the user's image cannot be pulled; the queue-proxy runs meanwhile.
+    async fn pull(&self) {
+        let mut again = REPULL.0;
+        while self.world.troubles.lacks_image() {
+            let user = "user-container";
+            let image = "registry.sim.test/app:v1";
+            let failed = format!("Failed to pull image \"{image}\": not found");
+            self.event("kubelet", "Failed", &failed, Some(user));
+            self.waits(user, "ErrImagePull", &failed);
+            tokio::time::sleep(BACK_OFF).await;
+            let backs_off = format!("Back-off pulling image \"{image}\"");
+            self.event("kubelet", "BackOff", &backs_off, Some(user));
+            self.waits(user, "ImagePullBackOff", &backs_off);
+            tokio::time::sleep(again).await;
+            again = (again * 2).min(REPULL.1);
+        }
+    }
+
+    /// One container waits, and the others run.
+    fn waits(&self, container: &str, reason: &str, message: &str) {
+        let now = self.world.now();
+        self.write(|object| {
+            let all = object["status"]["containerStatuses"].as_array_mut();
+            for status in all.into_iter().flatten() {
+                if status["name"] == container {
+                    status["state"] =
+                        json!({ "waiting": { "reason": reason, "message": message } });
+                } else if status["state"]["running"].is_null() {
+                    status["state"] = json!({ "running": { "startedAt": now } });
+                    status["started"] = true.into();
+                }
+            }
+        });
     }
 
     fn schedule(&self) {

@@ -39,6 +39,7 @@ pub mod stat;
 pub mod status;
 pub mod store;
 pub mod task;
+pub mod trouble;
 pub(crate) mod usage;
 pub(crate) mod watcher;
 pub(crate) mod workload;

@@ -101,6 +101,11 @@ impl Plane {
         self.rng.borrow_mut().random_range(0..n)
     }
 
+    /// True in a `share` of the calls.
+    pub(crate) fn chance(&self, share: f64) -> bool {
+        self.rng.borrow_mut().random_bool(share.clamp(0.0, 1.0))
+    }
+
     /// A seed for somebody else's randomness.
     pub(crate) fn seed(&self) -> u64 {
         self.rng.borrow_mut().random()

@@ -1,6 +1,7 @@
 //! A revision's replicas: made and taken away, and what the objects say of them.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use serde_json::Value;
 use serde_json::json;
@@ -15,10 +16,17 @@ use crate::sim::pod::Pod;
 use crate::sim::pod::Stage;
 use crate::sim::resources;
 use crate::sim::routes;
+use crate::sim::store::meta_text;
+use crate::sim::task;
 use crate::sim::world::Deployed;
 use crate::sim::world::PodCounts;
 use crate::sim::world::World;
 use crate::units::At;
+
+/// A pod that was refused is tried again after this, and then ever later.
+const AGAIN: Duration = Duration::from_millis(500);
+/// How often the wait doubles at most.
+const MOST_DOUBLINGS: u32 = 10;
 
 /// Replicas of a new Deployment.
 pub(crate) const fn initial(config: &Config) -> u32 {
@@ -54,8 +62,18 @@ pub(crate) fn adjust(world: &Rc<World>, deployed: &Rc<Deployed>) {
     let set = world.get(&resources::REPLICA_SETS, &key.namespace, &deployed.replica_set);
     let Some(set) = set.filter(|_| !deployed.revision.is_gone()) else { return };
     let (wanted, alive) = (deployed.replicas.get(), deployed.n_alive());
-    for _ in alive..wanted {
-        kubelet::start(world, deployed, &set);
+    let refusal = (alive..wanted).find_map(|_| {
+        let refusal = refusal(world, &set);
+        if refusal.is_none() {
+            kubelet::start(world, deployed, &set);
+        }
+        refusal
+    });
+    if let Some(why) = refusal {
+        refuse(world, deployed, (&set, why));
+    } else {
+        deployed.refused.take();
+        deployed.n_refused.set(0);
     }
     if wanted < alive {
         for pod in first_to_go(deployed).into_iter().take((alive - wanted) as usize) {
@@ -68,6 +86,48 @@ pub(crate) fn adjust(world: &Rc<World>, deployed: &Rc<Deployed>) {
         }
     }
     world.touch(key);
+}
+
+/// Why the API server does not let a `ReplicaSet` make one more pod, in its words.
+fn refusal(world: &World, set: &Value) -> Option<String> {
+    let most = world.troubles.quota()?;
+    let used = world.store.borrow().list(&resources::PODS, set["metadata"]["namespace"].as_str());
+    let (used, name) = (used.len(), meta_text(set, "name"));
+    (most as usize <= used).then(|| {
+        let suffix = world.store.borrow_mut().suffix();
+        format!(
+            "pods \"{name}-{suffix}\" is forbidden: exceeded quota: pods, requested: pods=1, used: \
+             pods={used}, limited: pods={most}"
+        )
+    })
+}
+
+/// Tells of a pod that may not be made, and tries again later.
+fn refuse(world: &Rc<World>, deployed: &Rc<Deployed>, (set, why): (&Value, String)) {
+    world.event(set, "replicaset-controller", "FailedCreate", &format!("Error creating: {why}"));
+    let since = deployed.refused.take().map_or_else(|| world.now(), |(since, _)| since);
+    deployed.refused.replace(Some((since, why)));
+    let n = deployed.n_refused.get();
+    deployed.n_refused.set(n + 1);
+    let (world, deployed) = (Rc::clone(world), Rc::clone(deployed));
+    task::detach(async move {
+        tokio::time::sleep(AGAIN * 2u32.pow(n.min(MOST_DOUBLINGS))).await;
+        // Something else may have tried meanwhile.
+        if deployed.n_refused.get() == n + 1 {
+            adjust(&world, &deployed);
+        }
+    });
+}
+
+/// Condition `ReplicaFailure` of Deployment and `ReplicaSet`; it is there while it is true.
+fn replica_failure(deployed: &Deployed) -> Option<Value> {
+    let refused = deployed.refused.borrow();
+    refused.as_ref().map(|(since, why)| {
+        json!({
+            "type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": why,
+            "lastTransitionTime": since,
+        })
+    })
 }
 
 /// Pods that are not terminating, in the order in which a `ReplicaSet` gives them up: what is least
@@ -127,8 +187,14 @@ fn workloads(world: &World, deployed: &Deployed, counts: PodCounts) {
                     ),
                 )
             };
-            let conditions =
+            let mut conditions =
                 conditions::render(old, &now, &[available, Condition::yes("Progressing")]);
+            if let (Some(all), Some(mut failure)) =
+                (conditions.as_array_mut(), replica_failure(deployed))
+            {
+                failure["lastUpdateTime"] = failure["lastTransitionTime"].clone();
+                all.push(failure);
+            }
             object["status"] = json!({
                 "observedGeneration": generation, "replicas": n, "updatedReplicas": n,
                 "readyReplicas": counts.ready, "availableReplicas": counts.ready,
@@ -144,6 +210,9 @@ fn workloads(world: &World, deployed: &Deployed, counts: PodCounts) {
             "readyReplicas": counts.ready, "availableReplicas": counts.ready,
             "terminatingReplicas": counts.terminating,
         });
+        if let Some(failure) = replica_failure(deployed) {
+            object["status"]["conditions"] = json!([failure]);
+        }
     });
 }
 

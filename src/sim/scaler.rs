@@ -30,6 +30,9 @@ use crate::sim::world::World;
 /// The activator reports so often.
 const REPORT: Duration = Duration::from_secs(1);
 
+/// A container that ended is started again after this.
+const AWAY: Duration = Duration::from_secs(2);
+
 /// A lease is renewed so often.
 const RENEW: Duration = Duration::from_secs(10);
 
@@ -130,6 +133,8 @@ fn look(world: &Rc<World>, deployed: &Rc<Deployed>) {
             };
             let ages: Vec<_> = pods.iter().map(|pod| age(pod)).collect();
             let chosen = scaler.choose(&ages);
+            // A scrape of which nothing comes is one without samples.
+            let chosen = if is_missed(world) { Vec::new() } else { chosen };
             let samples: Vec<_> =
                 chosen.iter().map(|idx| sample(pods[*idx].queue.last())).collect();
             scaler.record_scrape(now, &samples, counts.ready);
@@ -141,6 +146,12 @@ fn look(world: &Rc<World>, deployed: &Rc<Deployed>) {
     for effect in effects {
         apply(world, deployed, &leader, effect);
     }
+}
+
+/// Whether this scrape is one of those that fail.
+fn is_missed(world: &World) -> bool {
+    let share = world.troubles.missed_scrapes();
+    0.0 < share && world.plane.chance(share)
 }
 
 fn apply(world: &Rc<World>, deployed: &Rc<Deployed>, leader: &SystemPod, effect: Effect) {
@@ -230,15 +241,31 @@ pub(crate) fn hand_over(world: &World) -> Option<Rc<SystemPod>> {
     Some(next)
 }
 
+/// The container of the leader ends, and begins anew in the same pod: what it knew is lost.
+pub(crate) async fn restart(world: Rc<World>) {
+    let Some(leader) = world.leader() else { return };
+    world.system.borrow_mut().retain(|pod| pod.name != leader.name);
+    for deployed in world.all_revisions() {
+        deployed.scaler.take();
+    }
+    furnish::container_ended(&world, &leader);
+    tokio::time::sleep(AWAY).await;
+    let again = furnish::container_began(&world, &leader);
+    lead(&world, &again);
+}
+
 /// `next` takes the lease and looks after all revisions.
 pub(crate) fn lead(world: &World, next: &SystemPod) {
     let now = stamp::micros(world.clock.wall());
     world.modify(&resources::LEASES, (furnish::SYSTEM, furnish::LEASE), |object| {
         let spec = &mut object["spec"];
-        let n = spec["leaseTransitions"].as_u64().unwrap_or(0);
-        spec["leaseTransitions"] = (n + 1).into();
-        spec["holderIdentity"] = Value::from(next.identity());
-        spec["acquireTime"] = now.clone().into();
+        let holder = Value::from(next.identity());
+        if spec["holderIdentity"] != holder {
+            let n = spec["leaseTransitions"].as_u64().unwrap_or(0);
+            spec["leaseTransitions"] = (n + 1).into();
+            spec["holderIdentity"] = holder;
+            spec["acquireTime"] = now.clone().into();
+        }
         spec["renewTime"] = now.into();
     });
     for deployed in world.all_revisions() {

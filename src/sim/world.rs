@@ -32,11 +32,14 @@ use crate::sim::stamp;
 use crate::sim::status::Status;
 use crate::sim::store::SharedStore;
 use crate::sim::store::meta_text;
+use crate::sim::trouble::Troubles;
 use crate::sim::usage::Usage;
 use crate::units::At;
 
 /// Events are kept so many at most, and then the oldest goes.
 const MOST_EVENTS: usize = 1000;
+/// Reasons of Events of type `Warning`; all others are `Normal`.
+const WARNINGS: [&str; 3] = ["FailedCreate", "FailedScheduling", "Failed"];
 
 /// What the tasks of a cluster share.
 #[derive(Debug)]
@@ -48,6 +51,7 @@ pub(crate) struct World {
     pub(crate) revisions: RefCell<BTreeMap<Key, Rc<Deployed>>>,
     pub(crate) system: RefCell<Vec<Rc<SystemPod>>>,
     pub(crate) usage: RefCell<Usage>,
+    pub(crate) troubles: Rc<Troubles>,
     /// Revisions of which something changed, and the objects do not say so yet.
     stale: RefCell<BTreeSet<Key>>,
     pub(crate) is_stale: Notify,
@@ -75,6 +79,10 @@ pub(crate) struct Deployed {
     pub(crate) is_reachable: Cell<bool>,
     /// Whether its queue-proxies serve Prometheus text; set when it was made.
     pub(crate) has_request_metrics: bool,
+    /// Since when, and why, a pod of it may not be made; `None`: it may.
+    pub(crate) refused: RefCell<Option<(String, String)>>,
+    /// How often in a row one was refused.
+    pub(crate) n_refused: Cell<u32>,
     /// The status of its `PodAutoscaler`.
     pub(crate) autoscaler: Cell<AutoscalerStatus>,
     /// `spec.mode` of its `ServerlessService`.
@@ -131,6 +139,7 @@ impl World {
             revisions: RefCell::default(),
             system: RefCell::default(),
             usage: RefCell::new(Usage::new(clock)),
+            troubles: Rc::default(),
             stale: RefCell::default(),
             is_stale: Notify::new(),
             n_addresses: Cell::new(1),
@@ -227,11 +236,13 @@ impl World {
             "involvedObject": object, "reason": reason, "message": message,
             "source": { "component": component },
             "firstTimestamp": stamp_value, "lastTimestamp": stamp_value,
-            "count": 1, "type": "Normal", "eventTime": event_time,
+            "count": 1, "type": if WARNINGS.contains(&reason) { "Warning" } else { "Normal" },
+            "eventTime": event_time,
             "reportingComponent": component, "reportingInstance": "",
         });
         if is_scheduler {
-            event["action"] = "Binding".into();
+            let action = if reason == "Scheduled" { "Binding" } else { "Scheduling" };
+            event["action"] = action.into();
             event["source"] = json!({});
             if let Some(fields) = event.as_object_mut() {
                 fields.remove("count");

@@ -40,7 +40,11 @@ pub(crate) struct Eyes {
 impl Eyes {
     /// Begins to look at the service `hello`.
     pub(crate) async fn open(sim: &SimCluster) -> Self {
-        let clock = Clock::start();
+        Self::open_at(sim, Clock::start()).await
+    }
+
+    /// The same by that clock.
+    pub(crate) async fn open_at(sim: &SimCluster, clock: Clock) -> Self {
         let (sender, bus) = bus(CAPACITY, clock);
         sender.send(Event::Began(Box::new(began(clock)))).await;
         let mut supervisor = Supervisor::new(sender.clone());
@@ -131,7 +135,12 @@ pub(crate) fn revision() -> Name {
 
 /// One request that takes 100 ms in a pod; says whether it was answered well.
 pub(crate) async fn ask(stream: &mut DuplexStream, host: &str) -> bool {
-    let request = format!("GET /?sleep=100 HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    ask_for(stream, host, 100).await
+}
+
+/// The same of one that takes so many milliseconds.
+pub(crate) async fn ask_for(stream: &mut DuplexStream, host: &str, millis: u64) -> bool {
+    let request = format!("GET /?sleep={millis} HTTP/1.1\r\nHost: {host}\r\n\r\n");
     let mut answer = vec![0; 4096];
     if stream.write_all(request.as_bytes()).await.is_err() {
         return false;

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod causes;
 mod demo;
 mod eyes;
 mod faults;
 mod http2;
+mod injected;

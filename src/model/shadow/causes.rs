@@ -3,10 +3,15 @@
 //! A cause is named only from evidence. Where there is none, none is named: a difference of a pod
 //! for a tick is what two clocks make of one load.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::kpa::Config;
+use crate::kpa::Effective;
+use crate::kpa::Observed;
 use crate::units::At;
 
+use super::Input;
 use super::Share;
 use super::Source;
 use super::TICK;
@@ -18,6 +23,15 @@ const SLOW_START: Duration = Duration::from_secs(10);
 const QUOTA_HOLDS: Duration = Duration::from_secs(60);
 /// How far the averages may part before scrapes count as missed: two clocks over one load.
 const PARTED: f64 = 0.15;
+/// The same in requests, for averages that are small.
+const PARTED_LEAST: f64 = 0.5;
+/// Two signs of a restart within this are of one: the container's count, and gauges at zero.
+const SAME_RESTART: Duration = Duration::from_secs(5);
+/// A pod that does not answer for so long is missing; one that has just become ready is not.
+const UNREAD: Duration = Duration::from_secs(3);
+/// So soon after a setting was changed it can be told what the decider would have wished for
+/// without that: later it remembers what it did.
+const FIRST_TICKS: Duration = Duration::from_secs(4);
 
 /// Where the three lines part, and why.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -83,13 +97,21 @@ pub enum PodTrouble {
 }
 
 /// What was seen that can part the lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Evidence {
     /// When we began to look.
     began: At,
     restarted: Option<At>,
     leader_changed: Option<At>,
     configured: Option<At>,
+    /// What was in force before that, since it is in force with us.
+    replaced: Option<(At, Arc<Effective>)>,
+    /// The change of a setting that changed what is wished for.
+    moved: Option<At>,
+    /// Since when a pod that is ready does not answer us.
+    unread_since: Option<At>,
+    /// When we last knew of the activators only what pods say of them.
+    proxied: Option<At>,
     /// What troubles the pods now.
     pub(super) trouble: Option<PodTrouble>,
     /// When a quota last stood in the way.
@@ -107,6 +129,10 @@ impl Evidence {
             restarted: None,
             leader_changed: None,
             configured: None,
+            replaced: None,
+            moved: None,
+            unread_since: None,
+            proxied: None,
             trouble: None,
             quota: None,
             short_since: None,
@@ -125,45 +151,84 @@ impl Evidence {
         self.configured = Some(at);
     }
 
+    /// Other parameters are in force with us; `before` were until `at`.
+    pub(super) fn replaced(&mut self, at: At, before: &Arc<Effective>) {
+        self.replaced = Some((at, Arc::clone(before)));
+    }
+
+    /// The parameters of before, if they were replaced just before `at`.
+    pub(super) fn before(&self, at: At) -> Option<Arc<Effective>> {
+        let (since, before) = self.replaced.as_ref()?;
+        (at.since(*since) < FIRST_TICKS).then(|| Arc::clone(before))
+    }
+
+    /// Without the last change something else would be wished for.
+    pub(super) const fn moved(&mut self) {
+        self.moved = self.configured;
+    }
+
+    /// What was heard in a second.
+    pub(super) fn heard(&mut self, at: At, (n_read, n_ready): (u32, u32), share: Share) {
+        let is_unread = n_read < n_ready;
+        self.unread_since = self.unread_since.or(Some(at)).filter(|_| is_unread);
+        if share == Share::Proxied {
+            self.proxied = Some(at);
+        }
+    }
+
+    /// Whether it began anew so shortly before `at` that this is the same.
+    pub(super) fn is_restart_known(&self, at: At) -> bool {
+        self.restarted.is_some_and(|known| at.since(known) < SAME_RESTART)
+    }
+
     pub(super) fn has_restarted_at(&self, at: At) -> bool {
         self.restarted == Some(at)
     }
 
-    /// Where the lines of a tick part, with the causes.
-    pub(super) fn gaps(&mut self, tick: &Tick) -> Gaps {
-        Gaps { model: self.model(tick), asked: asked(tick), ready: self.ready(tick) }
+    /// Where the lines of a tick part, with the causes. `beside` are our averages at the ticks
+    /// before and after it; `None`: there was none, or not yet.
+    pub(super) fn gaps(&mut self, tick: &Tick, beside: [Option<Observed>; 2]) -> Gaps {
+        Gaps { model: self.model(tick, beside), asked: asked(tick), ready: self.ready(tick) }
     }
 
-    fn model(&self, tick: &Tick) -> Option<Cause> {
-        let reported = tick.reported?;
-        let (ours, theirs) = (tick.decision.desired()?, reported.desired?);
-        let is_panic_other =
-            reported.panicking.is_some_and(|theirs| theirs != tick.decision.panicking());
+    fn model(&self, tick: &Tick, beside: [Option<Observed>; 2]) -> Option<Cause> {
+        let ours = tick.decision.desired();
+        let theirs = tick.reported.and_then(|it| it.desired);
+        let (Some(ours), Some(theirs)) = (ours, theirs) else {
+            // Who begins anew has nothing to say at first.
+            return self.begun_anew(tick);
+        };
+        let panics = tick.reported.and_then(|it| it.panicking);
+        let is_panic_other = panics.is_some_and(|theirs| theirs != tick.decision.panicking());
         if ours == theirs && !is_panic_other {
             return None;
         }
         // What happened to the autoscaler itself explains it, for as long as its windows remember.
-        let window = tick.config().stable_window + TICK;
-        let lately = |at: &At| *at <= tick.at() + TICK && tick.at().since(*at) < window;
-        if let Some(at) = self.leader_changed.filter(lately) {
-            return Some(Cause::LeaderChanged(at));
+        if let Some(cause) = self.begun_anew(tick) {
+            return Some(cause);
         }
-        if let Some(at) = self.restarted.filter(lately) {
-            return Some(Cause::AutoscalerRestarted(at));
-        }
-        if let Some(at) = self.configured.filter(lately) {
+        if let Some(at) = self.configured.filter(|at| is_lately(tick, *at)) {
             return Some(Cause::ConfigChanged(at));
         }
         if let Some(incomplete) = self.incomplete(tick) {
             return Some(Cause::Incomplete(incomplete));
         }
-        let (Some(steps), Some(theirs)) = (tick.decision.steps, reported.observed) else {
-            return None;
-        };
-        let lacks = |ours: f64, theirs: f64| theirs + steps.target < ours * (1.0 - PARTED);
-        let has_missed = lacks(steps.observed.panic, theirs.panic)
-            || lacks(steps.observed.stable, theirs.stable);
-        has_missed.then_some(Cause::MissedScrape)
+        has_missed(tick, beside).then_some(Cause::MissedScrape)
+    }
+
+    /// Whether another decider began, the later of two.
+    fn begun_anew(&self, tick: &Tick) -> Option<Cause> {
+        let lately = |at: &At| is_lately(tick, *at);
+        let led = self.leader_changed.filter(lately);
+        let restarted = self.restarted.filter(lately);
+        match (led, restarted) {
+            // Who takes over begins anew too.
+            (Some(led), Some(restarted)) if led < restarted => {
+                Some(Cause::AutoscalerRestarted(restarted))
+            }
+            (Some(led), _) => Some(Cause::LeaderChanged(led)),
+            (None, restarted) => restarted.map(Cause::AutoscalerRestarted),
+        }
     }
 
     fn incomplete(&self, tick: &Tick) -> Option<Incomplete> {
@@ -171,19 +236,18 @@ impl Evidence {
         if input.source != Source::Pods {
             return None;
         }
-        if input.n_read < input.n_ready {
-            return Some(Incomplete::Pods { n_read: input.n_read, n_ready: input.n_ready });
+        let is_unread = |since: At| UNREAD <= tick.at().since(since);
+        if input.n_read < input.n_ready && self.unread_since.is_some_and(is_unread) {
+            return Some(unread(input));
         }
-        if matches!(input.share, Share::Own | Share::Unknown) {
+        if matches!(input.share, Share::Own | Share::Unknown)
+            || self.proxied.is_some_and(|at| is_lately(tick, at))
+        {
             return Some(Incomplete::Activator);
         }
         if !input.is_whole {
             let is_young = tick.at().since(self.began) < tick.config().stable_window + TICK;
-            return Some(if is_young {
-                Incomplete::JustBegan
-            } else {
-                Incomplete::Pods { n_read: input.n_read, n_ready: input.n_ready }
-            });
+            return Some(if is_young { Incomplete::JustBegan } else { unread(input) });
         }
         None
     }
@@ -200,8 +264,44 @@ impl Evidence {
         }
         // A pod waits for its node and its image at first, always.
         let is_late = SLOW_START <= tick.at().since(since);
-        self.trouble.filter(|_| is_late).map(Cause::Pods)
+        if let Some(trouble) = self.trouble.filter(|_| is_late) {
+            return Some(Cause::Pods(trouble));
+        }
+        // They are asked for since then, and because of that.
+        let asks =
+            |at: &At| is_lately(tick, *at) && *at <= since + TICK && since.since(*at) < FIRST_TICKS;
+        self.moved.filter(asks).map(Cause::ConfigChanged)
     }
+}
+
+/// Whether the windows of a tick remember a moment. What follows from a tick is seen after it.
+fn is_lately(tick: &Tick, at: At) -> bool {
+    at <= tick.at() + TICK && tick.at().since(at) < tick.config().stable_window + TICK
+}
+
+const fn unread(input: &Input) -> Incomplete {
+    Incomplete::Pods { n_read: input.n_read, n_ready: input.n_ready }
+}
+
+/// Whether the autoscaler's averages lack what we have seen at this tick and at both beside it:
+/// where load comes and goes, its clock may be before ours or after it.
+fn has_missed(tick: &Tick, beside: [Option<Observed>; 2]) -> bool {
+    let ours = tick.decision.steps.map(|steps| steps.observed);
+    let theirs = tick.reported.and_then(|it| it.observed);
+    let (Some(ours), Some(theirs), [Some(before), Some(after)]) = (ours, theirs, beside) else {
+        return false;
+    };
+    let lacks = |of: fn(&Observed) -> f64| {
+        let least = of(&ours).min(of(&before)).min(of(&after));
+        of(&theirs) + PARTED_LEAST < least * (1.0 - PARTED)
+    };
+    lacks(|it| it.panic) || lacks(|it| it.stable)
+}
+
+/// What is wished for, within the bounds.
+pub(super) fn bounded(config: &Config, desired: Option<u32>) -> Option<u32> {
+    let desired = desired?.max(config.min_scale_in_force());
+    Some(config.max_scale.map_or(desired, |most| desired.min(most)))
 }
 
 /// What is asked for against what is wished for: the bounds, and the way to zero.

@@ -43,6 +43,7 @@ pub use feed::Load;
 pub use feed::Share;
 pub use phase::TICK;
 
+use causes::bounded;
 use feed::Feed;
 use feed::Scraped;
 use phase::Phase;
@@ -405,6 +406,9 @@ impl Shadow {
 
     /// Another decider began: it knows nothing of what was before.
     pub(super) fn restart(&mut self, at: At) {
+        if self.evidence.is_restart_known(at) {
+            return;
+        }
         self.evidence.restarted(at);
         self.phase = Phase::of(TICK);
         self.note(at, Note::Restart);
@@ -488,6 +492,16 @@ impl Shadow {
         }
     }
 
+    /// One scrape in each second of the clock, also where the phase that is known moves: buckets
+    /// are of such seconds, and two scrapes in one would count twice.
+    fn after_scrape(&self, at: At) -> At {
+        let Some(phase) = self.phase.most_likely() else { return at + SECOND };
+        let into = Duration::from_micros(self.wall(at).as_micros() % 1_000_000);
+        let last_of_this =
+            (at + SECOND.saturating_sub(into)).saturating_sub(Duration::from_micros(1));
+        phase::next(last_of_this, phase + SCRAPE_AFTER_TICK, SECOND)
+    }
+
     fn take(&mut self, at: At, note: Note) -> bool {
         match note {
             Note::Wake => {
@@ -511,6 +525,7 @@ impl Shadow {
                 match (&mut self.decider, &self.config) {
                     (Some(decider), Some(before)) => {
                         decider.reconfigure(&before.config, &config.config, wall);
+                        self.evidence.replaced(at, before);
                     }
                     // Whether the real one panics when we come is not known; ours begins calm.
                     _ => self.decider = Some(Decider::new(&config.config, 0, wall)),
@@ -523,10 +538,7 @@ impl Shadow {
 
     /// Hears pods, and the activators of which nothing better is known, once a second.
     fn hear(&mut self, at: At) {
-        self.due.scrape = match self.phase.most_likely() {
-            Some(phase) => phase::next(at + SECOND / 2, phase + SCRAPE_AFTER_TICK, SECOND),
-            None => at + SECOND,
-        };
+        self.due.scrape = self.after_scrape(at);
         let is_scraped = self.config.as_ref().is_none_or(|config| config.config.scraped());
         let scraped = self.feed.scrape(at);
         let (reported, share) = self.feed.reports(at, &scraped);
@@ -555,6 +567,7 @@ impl Shadow {
             sight.whole_since = None;
         }
         (sight.scraped, sight.share) = (scraped, share);
+        self.evidence.heard(at, (scraped.n_read, scraped.n_ready), share);
     }
 
     /// Hears those activators of which it is known when they report.
@@ -581,7 +594,14 @@ impl Shadow {
         let input = self.input(at, source, &config.config);
         let Some(decider) = &mut self.decider else { return };
         let inputs = Inputs { ready, observed };
+        let unchanged = self.evidence.before(at).map(|before| {
+            let decided = decide(&before.config, &mut decider.memory.clone(), &inputs, wall);
+            bounded(&before.config, decided.desired())
+        });
         let decided = decide(&config.config, &mut decider.memory, &inputs, wall);
+        if unchanged.is_some_and(|it| it != bounded(&config.config, decided.desired())) {
+            self.evidence.moved();
+        }
         decider.after(&decided, &input, (at, self.sight.last_whole), &config.config);
         let outcome = self.context.status.map(|status| {
             let seen = Seen {
@@ -602,7 +622,8 @@ impl Shadow {
         });
         let back = |moment: At| at.saturating_sub(wall.since(moment));
         let decision = Decision { at, panic_since: decided.panic_since.map(back), ..decided };
-        self.settle(at);
+        let observed_before = self.observed_last();
+        self.settle(at, decision.steps.map(|steps| steps.observed));
         let mut tick = Tick {
             decision,
             config,
@@ -614,7 +635,7 @@ impl Shadow {
             gaps: Gaps::default(),
         };
         tick.reported = self.word_of(at, at + TICK);
-        tick.gaps = self.evidence.gaps(&tick);
+        tick.gaps = self.evidence.gaps(&tick, [observed_before, None]);
         // One word says enough where nothing is known and nothing changes.
         let says_nothing = |tick: &Tick| !tick.decision.valid();
         if says_nothing(&tick)
@@ -629,7 +650,7 @@ impl Shadow {
 
     /// The tick before the one at `at` will hear nothing more: what the autoscaler said of it,
     /// and why they part, is settled.
-    fn settle(&mut self, at: At) {
+    fn settle(&mut self, at: At, after: Option<Observed>) {
         let Some(before) = self.ticks.back().map(Tick::at) else { return };
         let word = self.word_of(before, at);
         // The next tick may have been a little before its time.
@@ -637,9 +658,14 @@ impl Shadow {
         if let Some(mut last) = self.ticks.pop_back() {
             last.reported = word;
             last.asked = asked;
-            last.gaps = self.evidence.gaps(&last);
+            last.gaps = self.evidence.gaps(&last, [self.observed_last(), after]);
             self.ticks.push_back(last);
         }
+    }
+
+    /// Our averages at the newest tick.
+    fn observed_last(&self) -> Option<Observed> {
+        self.ticks.back()?.decision.steps.map(|steps| steps.observed)
     }
 
     /// The autoscaler's last word between two ticks.

@@ -124,6 +124,10 @@ pub(crate) async fn proxy(
     if let Some(fault) = faulty.proxy.get(port) {
         return Ok(wrong(*fault).await);
     }
+    if faulty.silent.contains(&to.name) {
+        let why = "error trying to reach service: dial tcp: connect: no route to host";
+        return Err(Status::Unavailable(why.to_owned()));
+    }
     let request = seen_by_pod(request, tail)?;
     let response = if *place.resource == resources::PODS {
         backstage.pod_proxy(&to, request).await

@@ -23,6 +23,7 @@ use crate::sim::spec::SimSpec;
 use crate::sim::store::SharedStore;
 use crate::sim::store::Store;
 use crate::sim::task;
+use crate::sim::trouble::Troubles;
 use crate::sim::usage;
 use crate::sim::watcher;
 use crate::sim::world::World;
@@ -131,6 +132,16 @@ impl SimCluster {
     /// The lease goes to another autoscaler, if there is another. Gives its pod's name.
     pub fn hand_over(&self) -> Option<String> {
         scaler::hand_over(&self.world).map(|pod| pod.name.clone())
+    }
+
+    /// The container of the leading autoscaler ends, and begins anew in its pod.
+    pub fn restart_autoscaler(&self) {
+        task::detach(scaler::restart(Rc::clone(&self.world)));
+    }
+
+    /// What is wrong in the cluster itself, and can be made wrong.
+    pub fn troubles(&self) -> Rc<Troubles> {
+        Rc::clone(&self.world.troubles)
     }
 
     /// Requests that pods have answered so far.
