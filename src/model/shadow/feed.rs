@@ -32,6 +32,8 @@ const ON_THE_WAY: Duration = Duration::from_millis(30);
 const SURELY_AFTER: Duration = Duration::from_millis(100);
 /// An activator reports once a second.
 const REPORT: Duration = Duration::from_secs(1);
+/// Counts of arrivals that differ by less than this share are of the same requests.
+const AS_GOOD_AS: f64 = 0.15;
 /// For how long pods must say more than activators do: their readings are not of one moment.
 const CONTRADICTED: Duration = Duration::from_secs(3);
 /// Pods of a revision that are kept.
@@ -237,12 +239,14 @@ impl Feed {
         if share != Share::Reported {
             return (Some(load), share);
         }
+        let ratio = self.counted_by_pods(at);
         let has_turn = |it: &ActivatorFeed| it.turn().is_some();
         if !self.activators.is_empty() && self.activators.values().all(has_turn) {
             return (None, share);
         }
         let others = self.activators.values_mut().filter(|it| !has_turn(it));
-        let load = others.filter_map(|it| it.second(at)).fold(Load::default(), Load::plus);
+        let mut load = others.filter_map(|it| it.second(at)).fold(Load::default(), Load::plus);
+        load.rps *= ratio;
         // One that falls silent says so once.
         let has_report = !(load.is_none() && self.was_silent);
         self.was_silent = load.is_none();
@@ -254,8 +258,25 @@ impl Feed {
     pub(super) fn turns(&mut self, until: At, wall: impl Fn(At) -> At) -> Vec<(At, Load)> {
         let is_believed = self.share == Share::Reported;
         let turns = self.activators.values_mut().flat_map(|it| it.turns(until, &wall));
-        let turns: Vec<_> = turns.collect();
-        if is_believed { turns } else { Vec::new() }
+        let mut turns: Vec<_> = turns.collect();
+        if !is_believed {
+            return Vec::new();
+        }
+        for (at, load) in &mut turns {
+            load.rps *= self.counted_by_pods(*at);
+        }
+        turns
+    }
+
+    /// By how much pods count more arrivals than activators at a moment, where they as good as
+    /// agree; else 1. Pods count them by whole seconds; activators only ever count on, and are read
+    /// at moments that waver.
+    fn counted_by_pods(&self, at: At) -> f64 {
+        let pods = self.scrape(at).proxied.rps;
+        let activators: f64 =
+            self.activators.values().filter_map(|it| it.at_second(at)).map(|it| it.rps).sum();
+        let ratio = pods / activators;
+        if (ratio - 1.0).abs() < AS_GOOD_AS { ratio } else { 1.0 }
     }
 
     /// The word of the activators, unless pods say otherwise for some time: one of several that is
@@ -508,5 +529,30 @@ mod tests {
             24 <= seconds.len() && seconds.windows(2).all(|pair| pair[0] + 1 == pair[1]),
             "{seconds:?}"
         );
+    }
+
+    #[test]
+    fn arrivals_are_those_that_pods_count_where_they_as_good_as_agree() {
+        let told = |total: f64, pods: f64| {
+            let mut feed = Feed { activators_answer: true, ..Feed::default() };
+            for (read, requests_total) in [(0, 0.0), (1000, total), (2000, 2.0 * total)] {
+                feed.activator(&Activator {
+                    pod: "activator".to_owned(),
+                    read: At::from_millis(read),
+                    concurrency: Some(5.0),
+                    requests_total: Some(requests_total),
+                    ..Activator::default()
+                });
+            }
+            feed.pod(At::ZERO, "pod", true);
+            let stat = Stat { proxied_request_count: pods, process_uptime: 1.0, ..Stat::default() };
+            feed.stat(At::from_millis(1400), "pod", stat);
+            let at = At::from_millis(1500);
+            let scraped = feed.scrape(at);
+            feed.reports(at, &scraped).0.map(|load| load.rps)
+        };
+        assert_eq!(told(440.0, 400.0), Some(400.0), "read at moments that waver");
+        assert_eq!(told(800.0, 400.0), Some(800.0), "half of them wait in the activator");
+        assert_eq!(told(400.0, 0.0), Some(400.0));
     }
 }
