@@ -3,8 +3,9 @@
 
     outside.py BINARY first-frame [STARTS]     from start to the first whole frame, in ms
     outside.py BINARY bytes                    bytes a second to the terminal over the demo
-    outside.py BINARY cpu PODS [run]           CPU of the threads of screen and loop with so many pods,
-                                               and the frame rate that came about; `run`: under load
+    outside.py BINARY cpu PODS [run] [keys]    CPU of the threads of screen and loop with so many pods,
+                                               and the frame rate that came about; `run`: under load;
+                                               `keys`: a cursor that moves, so that ten come about
     outside.py BINARY memory URL [MINUTES]     resident memory at 2,000 requests a second
     outside.py BINARY demo                     the demo without a screen, second by second
 """
@@ -46,10 +47,17 @@ class Screen:
         except OSError:
             return None
 
-    def read_for(self, seconds):
-        until, n_bytes = time.monotonic() + seconds, 0
+    def read_for(self, seconds, keys=()):
+        """Reads for so long, and presses a key twelve times a second, one after the other."""
+        until, n_bytes, n_pressed, began = time.monotonic() + seconds, 0, 0, time.monotonic()
         while time.monotonic() < until:
-            some = self.read(until - time.monotonic())
+            pause = until - time.monotonic()
+            if keys:
+                if n_pressed / 12 <= time.monotonic() - began:
+                    os.write(self.fd, keys[n_pressed % len(keys)])
+                    n_pressed += 1
+                pause = min(pause, 1 / 24)
+            some = self.read(pause)
             if some is None:
                 time.sleep(max(0, until - time.monotonic()))
                 break
@@ -108,7 +116,7 @@ def bytes_a_second(binary):
           f"seconds above 4 KiB: {sum(4096 < it for it in seconds)} of {len(seconds)}")
 
 
-def cpu(binary, n_pods, how="watch"):
+def cpu(binary, n_pods, *how):
     sim = subprocess.Popen([binary, "sim"], stdout=subprocess.PIPE, text=True)
     try:
         up = json.loads(sim.stdout.readline())
@@ -120,19 +128,20 @@ def cpu(binary, n_pods, how="watch"):
         time.sleep(8)
         with tempfile.TemporaryDirectory() as home:
             command = ["watch", "many"]
-            if how == "run":
+            if "run" in how:
                 command = ["run", "steady", "--set", "target.service=many", "--set", "load.stages=[{name: even, for: 2m, at: 500/s}]"]
             screen = Screen([binary, *command, "--kubeconfig", up["kubeconfig"], "--fps", "10", "--out", home + "/run"], home)
-            screen.read_for(10)
+            keys = (b"\x1b[D", b"\x1b[D", b"\x1b[C", b"\x1b[C") if "keys" in how else ()
+            screen.read_for(10, keys)
             before, began = screen.threads(), time.monotonic()
-            screen.read_for(30)
+            screen.read_for(30, keys)
             after, lasted = screen.threads(), time.monotonic() - began
             screen.quit()
             client = json.load(open(home + "/run/summary.json"))["client"]
             seconds = json.load(open(home + "/run/summary.json"))["seconds"]
             shares = {name: 100 * (after[name] - before.get(name, 0)) / lasted for name in after}
             loop = shares.get(os.path.basename(binary)[:15], 0) + shares.get("terminal", 0)
-            print(f"{n_pods} pods, {how}: screen and loop {loop:.2f} % of a core, "
+            print(f"{n_pods} pods, {' '.join(how) or 'watch'}: screen and loop {loop:.2f} % of a core, "
                   f"{client['frames'] / seconds:.1f} frames a second; threads { {k: round(v, 2) for k, v in shares.items() if 0.01 < v} }")
     finally:
         sim.terminate()
