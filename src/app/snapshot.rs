@@ -136,7 +136,7 @@ fn csv(model: &Model, screen: &Screen<'_>) -> String {
             ("p50_s", &traffic.p50, sent),
             ("p99_s", &traffic.p99, sent),
             ("max_s", &traffic.max, sent),
-            ("send_lag_p99_s", &traffic.lag_p99, sent),
+            ("send_lag_p99_s", &traffic.lag.p99, sent),
         ]);
     }
     let revision = screen.ui.revision(model);

@@ -37,9 +37,9 @@ pub(crate) struct Reading {
     pub(crate) target: Target,
     /// One answer a page.
     pub(crate) pages: Vec<Result<Bytes, FetchError>>,
-    /// When the last answer came.
+    /// When its numbers were taken, as near as can be told.
     pub(crate) at: At,
-    /// How long it took.
+    /// How long all of it took.
     pub(crate) took: Duration,
 }
 
@@ -113,11 +113,15 @@ pub(crate) async fn run(
 async fn read(door: Door, target: Target, clock: Clock) -> Reading {
     let began = clock.at();
     let mut pages = Vec::with_capacity(target.pages.len());
+    let mut answered = None;
     for (address, accept) in &target.pages {
         pages.push(door.get(address, accept).await);
+        answered.get_or_insert_with(|| clock.at());
     }
-    let at = clock.at();
-    Reading { target, pages, at, took: at.since(began) }
+    let took = clock.at().since(began);
+    // The numbers were taken some time between question and answer.
+    let at = began + answered.map_or(took, |first| first.since(began)) / 2;
+    Reading { target, pages, at, took }
 }
 
 #[cfg(test)]

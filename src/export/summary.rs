@@ -213,27 +213,12 @@ pub struct ScalingSummary {
     pub panic_s: Option<f64>,
 }
 
-/// Cold starts, from creation to Ready, in milliseconds, and the parts that they are made of.
+/// Cold starts, and the parts that they are made of.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ColdStartSummary {
-    /// How many.
-    pub count: u64,
-    /// The fastest.
-    pub min: Option<f64>,
-    /// Their mean.
-    pub mean: Option<f64>,
-    /// Half took at most this.
-    pub p50: Option<f64>,
-    /// 90 %.
-    pub p90: Option<f64>,
-    /// 95 %.
-    pub p95: Option<f64>,
-    /// 99 %.
-    pub p99: Option<f64>,
-    /// 99.9 %.
-    pub p999: Option<f64>,
-    /// The slowest.
-    pub max: Option<f64>,
+    /// From creation to Ready.
+    #[serde(flatten)]
+    pub whole: LatencySummary,
     /// From one step to another.
     pub parts: Vec<ColdStartPart>,
 }
@@ -663,30 +648,15 @@ impl ScalingSummary {
             pod_seconds: has_pods
                 .then(|| known.iter().map(|scaling| scaling.pod_seconds_at(end)).sum()),
             cold_starts: has_pods.then_some(cold.len() as u64),
-            cold_start: LatencySummary::of_values(cold)
-                .map(|all| ColdStartSummary::of(&all, &parts)),
+            cold_start: LatencySummary::of_values(cold).map(|whole| ColdStartSummary {
+                whole,
+                parts: parts.iter().map(ColdStartPart::of).collect(),
+            }),
             panic_source,
             panics: knows_panic.then_some(panics),
             panic_s: knows_panic
                 .then(|| known.iter().map(|scaling| scaling.panic_seconds(end)).sum()),
         })
-    }
-}
-
-impl ColdStartSummary {
-    fn of(all: &LatencySummary, parts: &[Part]) -> Self {
-        Self {
-            count: all.count,
-            min: all.min,
-            mean: all.mean,
-            p50: all.p50,
-            p90: all.p90,
-            p95: all.p95,
-            p99: all.p99,
-            p999: all.p999,
-            max: all.max,
-            parts: parts.iter().map(ColdStartPart::of).collect(),
-        }
     }
 }
 

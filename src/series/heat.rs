@@ -8,8 +8,10 @@ const ROWS_A_DECADE: f64 = 8.0;
 /// Counts by row; row `r` holds what took from `10^(r/8)` up to `10^((r+1)/8)` microseconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HeatColumn {
-    /// Row and count, ascending; rows without a count are not there.
-    rows: Box<[(u8, u32)]>,
+    /// The lowest row with a count; 0 where there is none.
+    first: u8,
+    /// Counts from there up to the highest with one. Four bytes a row, for hours of intervals.
+    counts: Box<[u32]>,
 }
 
 impl HeatColumn {
@@ -18,15 +20,17 @@ impl HeatColumn {
 
     /// Counts values, given in microseconds with how often each occurred, in ascending order.
     pub(super) fn of(values: impl Iterator<Item = (u64, u64)>) -> Self {
-        let mut rows: Vec<(u8, u32)> = Vec::new();
-        for (micros, n) in values {
-            let (row, n) = (Self::row(Duration::from_micros(micros)), saturated(n));
-            match rows.last_mut() {
-                Some((last, sum)) if *last == row => *sum = sum.saturating_add(n),
-                _ => rows.push((row, n)),
+        let (mut first, mut counts) = (0, Vec::<u32>::new());
+        for (micros, n) in values.filter(|(_, n)| 0 < *n) {
+            let row = Self::row(Duration::from_micros(micros));
+            if counts.is_empty() {
+                first = row;
             }
+            let idx = usize::from(row.saturating_sub(first));
+            counts.resize(counts.len().max(idx + 1), 0);
+            counts[idx] = counts[idx].saturating_add(saturated(n));
         }
-        Self { rows: rows.into_boxed_slice() }
+        Self { first, counts: counts.into_boxed_slice() }
     }
 
     /// The row that a latency falls into.
@@ -47,7 +51,7 @@ impl HeatColumn {
 
     /// Rows with their counts, ascending; rows without a count are left out.
     pub fn rows(&self) -> impl Iterator<Item = (u8, u32)> {
-        self.rows.iter().copied()
+        (self.first..).zip(self.counts.iter().copied()).filter(|(_, n)| 0 < *n)
     }
 
     /// How many latencies whose row's middle (on the logarithmic scale) lies from `low` up to but
@@ -74,7 +78,7 @@ impl HeatColumn {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.counts.is_empty()
     }
 
     /// How many there are.
@@ -84,16 +88,17 @@ impl HeatColumn {
 
     /// Adds the counts of another column, for cells that hold several intervals.
     pub fn add(&mut self, other: &Self) {
-        let mut sums: Vec<(u8, u32)> = Vec::with_capacity(self.rows.len() + other.rows.len());
-        let mut rows: Vec<(u8, u32)> = self.rows().chain(other.rows()).collect();
-        rows.sort_by_key(|(row, _)| *row);
-        for (row, n) in rows {
-            match sums.last_mut() {
-                Some((last, sum)) if *last == row => *sum = sum.saturating_add(n),
-                _ => sums.push((row, n)),
-            }
+        if other.is_empty() {
+            return;
         }
-        self.rows = sums.into_boxed_slice();
+        let end = |it: &Self| usize::from(it.first) + it.counts.len();
+        let first = if self.is_empty() { other.first } else { self.first.min(other.first) };
+        let mut sums = vec![0; end(self).max(end(other)) - usize::from(first)];
+        for (row, n) in self.rows().chain(other.rows()) {
+            let sum: &mut u32 = &mut sums[usize::from(row - first)];
+            *sum = sum.saturating_add(n);
+        }
+        *self = Self { first, counts: sums.into_boxed_slice() };
     }
 }
 

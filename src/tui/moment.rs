@@ -265,7 +265,7 @@ fn past_load(model: &Model, at: At) -> Load {
             .map(|(offered, (failed, dropped))| (failed + dropped) / offered),
         // Of the run so far only the present sum is kept.
         errors_total: None,
-        lag_p99: traffic.lag_p99.at(at, hold),
+        lag_p99: traffic.lag.p99.at(at, hold),
         span: None,
         limited: limited.map(|it| it.cause.clone()),
         is_paused: false,

@@ -27,12 +27,12 @@ PAIRS = [
 STAGES = [("calm", 15, 3), ("burst", 30, 40), ("calm again", 45, 5)]
 
 
-def scenario(path, image, annotations, sleep_ms):
+def scenario(path, service, image, annotations, sleep_ms):
     """The same load each time: users who wait, so that what is in flight is what was planned."""
     lines = [
         "name: whatif",
         "target:",
-        "  service: whatif",
+        f"  service: {service}",
         "  create:",
         f"    image: {image}",
         "    annotations:",
@@ -87,7 +87,8 @@ def sets(annotations):
 def one_run(world, out, name, annotations):
     folder = os.path.join(out, name)
     path = os.path.join(out, f"{name}.yaml")
-    scenario(path, world.image, annotations, 500)
+    # A service of its own: pods of the run before may still be going.
+    scenario(path, name, world.image, annotations, 500)
     world.run("run", path, "--headless", "--json", "--yes", "--out", folder)
     return folder
 

@@ -94,10 +94,10 @@ fn autoscaler(text: &mut String, scaling: &ScalingSummary) {
             text,
             &format!(
                 "  {} cold starts: p50 {}, p95 {}, slowest {}",
-                cold.count,
-                value(cold.p50),
-                value(cold.p95),
-                value(cold.max)
+                cold.whole.count,
+                value(cold.whole.p50),
+                value(cold.whole.p95),
+                value(cold.whole.max)
             ),
         );
         truth::parts(text, cold);

@@ -27,12 +27,14 @@ const ACTIVATOR_FRESH: Duration = Duration::from_millis(3500);
 /// An activator's turn is known when it is known to lie within this.
 const TURN_KNOWN: Duration = Duration::from_millis(350);
 /// How long before an answer came its numbers may have been taken.
-const ON_THE_WAY: Duration = Duration::from_millis(30);
+const ON_THE_WAY: Duration = Duration::from_millis(80);
 /// A reading tells of a report for sure so long after it.
 const SURELY_AFTER: Duration = Duration::from_millis(100);
 /// An activator reports once a second.
 const REPORT: Duration = Duration::from_secs(1);
-/// Counts of arrivals that differ by less than this share are of the same requests.
+/// Arrivals are taken over this where they were steady: readings waver by a tenth of a second.
+const STEADY: Duration = Duration::from_secs(3);
+/// Rates that differ by less than this share are the same, read at moments that waver.
 const AS_GOOD_AS: f64 = 0.15;
 /// For how long pods must say more than activators do: their readings are not of one moment.
 const CONTRADICTED: Duration = Duration::from_secs(3);
@@ -67,8 +69,10 @@ pub(super) struct Feed {
 #[derive(Debug, Clone, PartialEq)]
 struct ActivatorFeed {
     told: VecDeque<Told>,
-    /// When in each second it reports.
-    turn: Phase,
+    /// When in each second it reports, as far as that can be known.
+    phase: Phase,
+    /// The same once it is known.
+    turn: Option<Duration>,
     /// When the last report was taken.
     reported: Option<At>,
     /// Whether that one had nothing to tell.
@@ -239,14 +243,12 @@ impl Feed {
         if share != Share::Reported {
             return (Some(load), share);
         }
-        let ratio = self.counted_by_pods(at);
-        let has_turn = |it: &ActivatorFeed| it.turn().is_some();
+        let has_turn = |it: &ActivatorFeed| it.turn.is_some();
         if !self.activators.is_empty() && self.activators.values().all(has_turn) {
             return (None, share);
         }
         let others = self.activators.values_mut().filter(|it| !has_turn(it));
-        let mut load = others.filter_map(|it| it.second(at)).fold(Load::default(), Load::plus);
-        load.rps *= ratio;
+        let load = others.filter_map(|it| it.second(at)).fold(Load::default(), Load::plus);
         // One that falls silent says so once.
         let has_report = !(load.is_none() && self.was_silent);
         self.was_silent = load.is_none();
@@ -258,25 +260,8 @@ impl Feed {
     pub(super) fn turns(&mut self, until: At, wall: impl Fn(At) -> At) -> Vec<(At, Load)> {
         let is_believed = self.share == Share::Reported;
         let turns = self.activators.values_mut().flat_map(|it| it.turns(until, &wall));
-        let mut turns: Vec<_> = turns.collect();
-        if !is_believed {
-            return Vec::new();
-        }
-        for (at, load) in &mut turns {
-            load.rps *= self.counted_by_pods(*at);
-        }
-        turns
-    }
-
-    /// By how much pods count more arrivals than activators at a moment, where they as good as
-    /// agree; else 1. Pods count them by whole seconds; activators only ever count on, and are read
-    /// at moments that waver.
-    fn counted_by_pods(&self, at: At) -> f64 {
-        let pods = self.scrape(at).proxied.rps;
-        let activators: f64 =
-            self.activators.values().filter_map(|it| it.at_second(at)).map(|it| it.rps).sum();
-        let ratio = pods / activators;
-        if (ratio - 1.0).abs() < AS_GOOD_AS { ratio } else { 1.0 }
+        let turns: Vec<_> = turns.collect();
+        if is_believed { turns } else { Vec::new() }
     }
 
     /// The word of the activators, unless pods say otherwise for some time: one of several that is
@@ -354,15 +339,19 @@ impl PodFeed {
 
 impl Default for ActivatorFeed {
     fn default() -> Self {
-        let turn = Phase::of(REPORT);
-        Self { told: VecDeque::new(), turn, reported: None, was_silent: false }
+        let phase = Phase::of(REPORT);
+        Self { told: VecDeque::new(), phase, turn: None, reported: None, was_silent: false }
     }
 }
 
 impl ActivatorFeed {
     fn told(&mut self, told: Told) {
         if let Some(before) = self.told.back().filter(|it| it.concurrency != told.concurrency) {
-            self.turn.sign(before.read.saturating_sub(ON_THE_WAY), told.read);
+            self.phase.sign(before.read.saturating_sub(ON_THE_WAY), told.read);
+            // One that was known is believed until another is.
+            if self.phase.width().is_some_and(|it| it <= TURN_KNOWN) {
+                self.turn = self.phase.middle();
+            }
         }
         if self.told.len() == TOLD_KEPT {
             self.told.pop_front();
@@ -370,14 +359,9 @@ impl ActivatorFeed {
         self.told.push_back(told);
     }
 
-    /// When in a second it reports, if that is known.
-    fn turn(&self) -> Option<Duration> {
-        self.turn.middle().filter(|_| self.turn.width().is_some_and(|it| it <= TURN_KNOWN))
-    }
-
     /// The reports that were not taken yet, one in each second of the clock.
     fn turns(&mut self, until: At, wall: impl Fn(At) -> At) -> Vec<(At, Load)> {
-        let Some(turn) = self.turn() else { return Vec::new() };
+        let Some(turn) = self.turn else { return Vec::new() };
         let mut reports = Vec::new();
         loop {
             let at = match self.reported {
@@ -423,14 +407,20 @@ impl ActivatorFeed {
     /// What a reading tells of one report: arrivals are those since a reading a second before.
     fn load(&self, idx: usize) -> Load {
         let word = self.told[idx];
-        let is_before = |it: &&Told| REPORT <= word.read.since(it.read) + SURELY_AFTER;
-        let before = self.told.iter().take(idx).rev().find(is_before);
-        let before = before.or_else(|| self.told.get(idx.checked_sub(1)?));
-        let arrived = before.and_then(|before| {
+        let arrived_since = |before: &Told| {
             let span = word.read.since(before.read).as_secs_f64();
             let n = word.arrived_total? - before.arrived_total?;
             (0.0 < span).then_some(n / span)
-        });
+        };
+        let earlier = || self.told.iter().take(idx).rev();
+        let is_before = |it: &&Told| REPORT <= word.read.since(it.read) + SURELY_AFTER;
+        let short = earlier().find(is_before).or_else(|| earlier().next()).and_then(arrived_since);
+        let is_near = |it: &&Told| word.read.since(it.read) <= STEADY + SURELY_AFTER;
+        let long = earlier().take_while(is_near).last().and_then(arrived_since);
+        let arrived = match (short, long) {
+            (Some(short), Some(long)) if (short - long).abs() < long * AS_GOOD_AS => Some(long),
+            (short, _) => short,
+        };
         Load { concurrency: word.concurrency, rps: arrived.unwrap_or(0.0).max(0.0) }
     }
 }
@@ -532,27 +522,27 @@ mod tests {
     }
 
     #[test]
-    fn arrivals_are_those_that_pods_count_where_they_as_good_as_agree() {
-        let told = |total: f64, pods: f64| {
+    fn steady_arrivals_are_taken_over_seconds_and_others_over_one() {
+        let rps = |totals: &[(u64, f64)]| {
             let mut feed = Feed { activators_answer: true, ..Feed::default() };
-            for (read, requests_total) in [(0, 0.0), (1000, total), (2000, 2.0 * total)] {
+            for (read, requests_total) in totals {
                 feed.activator(&Activator {
                     pod: "activator".to_owned(),
-                    read: At::from_millis(read),
+                    read: At::from_millis(*read),
                     concurrency: Some(5.0),
-                    requests_total: Some(requests_total),
+                    requests_total: Some(*requests_total),
                     ..Activator::default()
                 });
             }
-            feed.pod(At::ZERO, "pod", true);
-            let stat = Stat { proxied_request_count: pods, process_uptime: 1.0, ..Stat::default() };
-            feed.stat(At::from_millis(1400), "pod", stat);
-            let at = At::from_millis(1500);
-            let scraped = feed.scrape(at);
-            feed.reports(at, &scraped).0.map(|load| load.rps)
+            let scraped = feed.scrape(At::from_millis(2600));
+            feed.reports(At::from_millis(2600), &scraped).0.map(|load| load.rps)
         };
-        assert_eq!(told(440.0, 400.0), Some(400.0), "read at moments that waver");
-        assert_eq!(told(800.0, 400.0), Some(800.0), "half of them wait in the activator");
-        assert_eq!(told(400.0, 0.0), Some(400.0));
+        // The last one came a tenth of a second late.
+        let steady = rps(&[(0, 0.0), (1000, 400.0), (2000, 800.0), (3100, 1200.0)]);
+        assert_eq!(steady.map(f64::round), Some(387.0), "not 364");
+        let risen = rps(&[(0, 0.0), (1000, 100.0), (2000, 200.0), (3000, 600.0)]);
+        assert_eq!(risen, Some(400.0));
+        let fallen = rps(&[(0, 0.0), (1000, 400.0), (2000, 800.0), (3000, 800.0)]);
+        assert_eq!(fallen, Some(0.0));
     }
 }

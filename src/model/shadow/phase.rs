@@ -4,6 +4,7 @@
 //! changed reading, a changed wish, a line of the log) says that one happened within some span; the
 //! spans, cut with one another modulo the period, leave less and less room.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::units::At;
@@ -14,15 +15,24 @@ pub const TICK: Duration = Duration::from_secs(2);
 /// The narrowest that a phase is believed to be known: what follows a tick takes its time.
 const NARROWEST: u64 = 20_000;
 
-/// The phase of a ticker, as an arc on the circle of its period.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Signs that are kept: a ticker that is another has soon said more than the one before it.
+const SIGNS_MAX: usize = 16;
+
+/// The phase of a ticker on the circle of its period, in microseconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Phase {
-    /// In microseconds.
     period: u64,
-    /// Beginning of the arc in microseconds below the period, and its length; `None`: no sign yet.
-    arc: Option<(u64, u64)>,
-    /// Signs that contradicted the arc since one agreed.
-    n_contradicted: u32,
+    /// What the last signs left possible, the newest last.
+    signs: VecDeque<Arc>,
+    /// What most of them agree on; `None`: there is no sign yet.
+    agreed: Option<Arc>,
+}
+
+/// What begins after `start` and ends with `start + length`, around the circle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Arc {
+    start: u64,
+    length: u64,
 }
 
 // === impl Phase ===
@@ -30,47 +40,43 @@ pub(super) struct Phase {
 impl Phase {
     /// Of a ticker of which nothing was seen yet.
     pub(super) fn of(period: Duration) -> Self {
-        Self { period: micros(period).max(1), arc: None, n_contradicted: 0 }
+        Self { period: micros(period).max(1), signs: VecDeque::new(), agreed: None }
     }
 
-    /// A tick happened after `from` and not after `to`.
+    /// A tick happened after `from` and not after `to`. One that lies, since somebody else made the
+    /// ticker's work happen, is outvoted.
     pub(super) fn sign(&mut self, from: At, to: At) {
-        let period = self.period;
         let length = to.as_micros().saturating_sub(from.as_micros()).max(NARROWEST);
-        if period <= length {
+        if self.period <= length {
             return;
         }
-        let start = (to.as_micros() + period - length) % period;
-        let Some((known, known_length)) = self.arc else {
-            self.arc = Some((start, length));
-            return;
-        };
-        let ahead = (start + period - known) % period;
-        let cut = if ahead < known_length {
-            Some((start, length.min(known_length - ahead)))
-        } else if period < ahead + length {
-            // It begins before the arc and reaches into it.
-            Some((known, known_length.min(ahead + length - period)))
-        } else {
-            None
-        };
-        match cut {
-            Some((start, length)) => {
-                self.arc = Some((start, length.max(NARROWEST)));
-                self.n_contradicted = 0;
-            }
-            // A narrow sign is better than a wide arc; else it takes two.
-            None if 0 < self.n_contradicted || length < known_length => {
-                (self.arc, self.n_contradicted) = (Some((start, length)), 0);
-            }
-            None => self.n_contradicted += 1,
+        if self.signs.len() == SIGNS_MAX {
+            self.signs.pop_front();
         }
+        let start = (to.as_micros() % self.period + self.period - length) % self.period;
+        self.signs.push_back(Arc { start, length });
+        self.agreed = self.vote();
+    }
+
+    /// Where most signs overlap; of several such places the one that the newest sign begins.
+    fn vote(&self) -> Option<Arc> {
+        let mut best: Option<(usize, Arc)> = None;
+        for place in self.signs.iter().rev() {
+            let ahead = |it: &Arc| (place.start + self.period - it.start) % self.period;
+            let around = self.signs.iter().filter(|it| ahead(it) < it.length);
+            let rest = around.clone().map(|it| it.length - ahead(it)).min()?;
+            let n = around.count();
+            if best.is_none_or(|(most, _)| most < n) {
+                best = Some((n, Arc { start: place.start, length: rest.max(NARROWEST) }));
+            }
+        }
+        best.map(|(_, arc)| arc)
     }
 
     /// Where on the circle it is, most likely: the late end of the arc, since news follow a tick
     /// closely. `None`: no sign yet.
     pub(super) fn most_likely(&self) -> Option<Duration> {
-        let (start, length) = self.arc?;
+        let Arc { start, length } = self.agreed?;
         // What was seen on a reading may have happened any time before it.
         let into = if length <= 500_000 { length - NARROWEST / 2 } else { length / 2 };
         Some(Duration::from_micros((start + into) % self.period))
@@ -78,13 +84,13 @@ impl Phase {
 
     /// The middle of the arc, where it may be anywhere in it.
     pub(super) fn middle(&self) -> Option<Duration> {
-        let (start, length) = self.arc?;
+        let Arc { start, length } = self.agreed?;
         Some(Duration::from_micros((start + length / 2) % self.period))
     }
 
     /// How wide the arc is.
     pub(super) fn width(&self) -> Option<Duration> {
-        self.arc.map(|(_, length)| Duration::from_micros(length))
+        self.agreed.map(|arc| Duration::from_micros(arc.length))
     }
 }
 
@@ -123,13 +129,18 @@ mod tests {
     }
 
     #[test]
-    fn one_contradiction_is_an_accident_and_two_are_another_ticker() {
+    fn a_sign_that_lies_is_outvoted_and_another_ticker_soon_says_more() {
         let mut phase = Phase::of(TICK);
-        phase.sign(At::from_millis(10_000), At::from_millis(10_200));
-        phase.sign(At::from_millis(13_000), At::from_millis(13_900));
-        assert_eq!(phase.most_likely(), Some(Duration::from_millis(190)));
-        phase.sign(At::from_millis(15_000), At::from_millis(15_900));
-        assert_eq!(phase.most_likely(), Some(Duration::from_millis(1450)));
+        // A tick that was called for, out of turn; then two whose spans only touch it.
+        phase.sign(At::from_millis(3650), At::from_millis(4100));
+        phase.sign(At::from_millis(4100), At::from_millis(4570));
+        phase.sign(At::from_millis(8_050), At::from_millis(8_250));
+        phase.sign(At::from_millis(22_140), At::from_millis(22_500));
+        assert_eq!(phase.most_likely(), Some(Duration::from_millis(240)));
+        for tick in 20..30 {
+            phase.sign(At::from_millis(tick * 2000 + 900), At::from_millis(tick * 2000 + 1100));
+        }
+        assert_eq!(phase.most_likely(), Some(Duration::from_millis(1090)));
     }
 
     proptest! {
@@ -143,7 +154,7 @@ mod tests {
                 let tick = 2_000_000 * (n + 1) + truth;
                 phase.sign(At::from_micros(tick - before), At::from_micros(tick + after));
             }
-            let (start, length) = phase.arc.unwrap();
+            let Arc { start, length } = phase.agreed.unwrap();
             let ahead = (truth + 2_000_000 - start) % 2_000_000;
             prop_assert!(ahead <= length + NARROWEST, "{truth} not in {start}+{length}");
         }

@@ -75,8 +75,6 @@ pub struct Traffic {
     pub p99: Series,
     /// The same, the slowest.
     pub max: Series,
-    /// Send lag, 99 %, in seconds.
-    pub lag_p99: Series,
     /// Service time of successes, by interval.
     pub service: Lines,
     /// The time that failures took, by interval.
@@ -210,8 +208,6 @@ impl Traffic {
         quantile(&mut self.p50, felt.map(|felt| felt.quantile(0.5)));
         quantile(&mut self.p99, felt.map(|felt| felt.quantile(0.99)));
         quantile(&mut self.max, felt.map(LatencyHistogram::max));
-        let lag = latencies.send_lag.as_ref().filter(|lag| 0 < lag.count());
-        quantile(&mut self.lag_p99, lag.map(|lag| lag.quantile(0.99)));
         for (lines, timing) in [
             (&mut self.service, Timing::ServiceTime),
             (&mut self.failure, Timing::FailureTime),
