@@ -9,6 +9,7 @@ use crate::event::cluster::Name;
 use crate::export::explain;
 use crate::model::Model;
 use crate::model::hpa::Class;
+use crate::model::scaling::FRESH;
 use crate::model::shadow::Shadow;
 use crate::units::Anchor;
 use crate::units::At;
@@ -45,7 +46,9 @@ fn text(
     if let Some(moment) = at {
         // Times are told in whole tenths, cut off: one that was copied means its own tick.
         let at = moment_of(moment, anchor) + Duration::from_micros(99_999);
-        let Some(tick) = shadow.tick_at(at) else {
+        // After the last decision there is none, but for as long as one is in force.
+        let end = shadow.ticks().next_back().map_or(at, |last| last.at() + FRESH);
+        let Some(tick) = shadow.tick_at(at).filter(|_| at <= end) else {
             return Err(usage(nothing_then(shadow, anchor)));
         };
         text.push_str(&if json {

@@ -179,6 +179,9 @@ fn lines(tick: &Tick) -> String {
         pods(tick.asked),
         tick.decision.ready
     );
+    if tick::parts_unnamed(tick) {
+        text.push_str("; our averages are not those of the autoscaler");
+    }
     for (_, cause) in causes(tick) {
         text.push_str("; ");
         text.push_str(&cause);

@@ -159,7 +159,7 @@ impl Subject {
             format!("no start was seen: {:.1} s are assumed", mean_start(&self.pods))
         } else {
             format!(
-                "pods become ready after the {} starts that were seen, {:.1} s in the mean, in \
+                "pods become ready after the {} starts that were seen, {:.1} s in the mean from asked for to ready, in \
                  their order",
                 self.n_starts,
                 mean_start(&self.pods)

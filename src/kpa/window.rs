@@ -149,7 +149,8 @@ impl Buckets {
         }
         let n_valid = (last - first + 1).min(self.window() - since_last);
         let scale = 1e6;
-        (total / count(n_valid) * scale).round() / scale
+        // What is left of sums and differences may be a negative zero.
+        (total / count(n_valid) * scale).round() / scale + 0.0
     }
 
     fn weighted(&self, last: i64, now: i64) -> f64 {

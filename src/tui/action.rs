@@ -146,6 +146,21 @@ impl View {
 // === impl Action ===
 
 impl Action {
+    /// Whether it shows another moment, or another view.
+    pub(super) const fn moves(self) -> bool {
+        matches!(
+            self,
+            Self::CursorLeft
+                | Self::CursorRight
+                | Self::ToStart
+                | Self::ToNow
+                | Self::MarkBack
+                | Self::MarkOn
+                | Self::Back
+                | Self::Show(_)
+        )
+    }
+
     /// All actions, in the order of the palette.
     pub const ALL: [Self; 45] = [
         Self::RateUp,

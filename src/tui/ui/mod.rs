@@ -114,6 +114,8 @@ pub struct Ui {
     prompt: Option<Prompt>,
     wish: Option<(At, f64)>,
     messages: VecDeque<(At, String)>,
+    /// Whether nobody has moved on since the newest message.
+    is_news: bool,
     meter: Meter,
     size: (u16, u16),
     whatif: WhatIf,
@@ -139,6 +141,7 @@ impl Ui {
             prompt: None,
             wish: None,
             messages: VecDeque::new(),
+            is_news: false,
             meter: Meter::default(),
             size: (120, 40),
             whatif: WhatIf::default(),
@@ -230,10 +233,11 @@ impl Ui {
         self.meter
     }
 
-    /// The newest message, while it is news.
+    /// The newest message, while it is news: for some seconds, or until another moment or view.
     pub fn message(&self) -> Option<&str> {
         let (told, message) = self.messages.back()?;
-        (self.clock.since(*told) < MESSAGE_LASTS).then_some(message.as_str())
+        let is_news = self.is_news && self.clock.since(*told) < MESSAGE_LASTS;
+        is_news.then_some(message.as_str())
     }
 
     /// The amount of load that is being asked for and not confirmed yet: typed, or to be confirmed.
@@ -312,6 +316,7 @@ impl Ui {
 
     /// Tells the person something, for some seconds.
     pub fn tell(&mut self, message: impl Into<String>) {
+        self.is_news = true;
         if self.messages.len() == MESSAGES_MAX {
             self.messages.pop_front();
         }
@@ -348,6 +353,8 @@ impl Ui {
 
     /// Does what a key means.
     pub fn update(&mut self, action: Action, model: &Model) -> Option<Command> {
+        // What was said of one moment is not said of another.
+        self.is_news &= !action.moves();
         match action {
             // There they turn what is changed on paper, never the load.
             Action::RateUp

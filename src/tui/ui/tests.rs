@@ -115,6 +115,17 @@ fn nothing_goes_above_the_limit() {
 }
 
 #[test]
+fn what_was_said_of_one_moment_is_not_said_of_another() {
+    let model = model(Executor::Open, 600.0);
+    let mut ui = ui();
+    press(&mut ui, "b", &model);
+    assert!(ui.message().is_some());
+    // Where nothing goes on, as at the end of a record, no time passes.
+    press(&mut ui, "w", &model);
+    assert_eq!(ui.message(), None);
+}
+
+#[test]
 fn steps_add_up_before_the_first_is_answered() {
     let mut model = model(Executor::Open, 100.0);
     let mut ui = ui();

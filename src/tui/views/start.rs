@@ -48,6 +48,9 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         (_, Some(service)) => {
             format!("waiting for the Knative Service {service}: it does not exist yet")
         }
+        (Some(_), None) if scene.ui.session().is_replay => {
+            "up to here the record holds nothing of this".to_owned()
+        }
         (Some(_), None) if !all.is_empty() => "waiting for the first data".to_owned(),
         (_, None) => "starting".to_owned(),
     };

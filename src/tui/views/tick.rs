@@ -315,8 +315,7 @@ fn lines<'a>(theme: &Theme, tick: &Tick) -> Vec<Span<'a>> {
         spans.push(theme.strong(role, pods(value)));
     }
     let gaps = tick.gaps;
-    let real = reported.and_then(|it| it.desired);
-    if gaps.model.is_none() && real.is_some_and(|real| tick.decision.desired() != Some(real)) {
+    if parts_unnamed(tick) {
         spans.push(theme.span(Role::Dim, "; "));
         spans.push(theme.span(Role::Warn, "our averages are not those of the autoscaler"));
     }
@@ -325,6 +324,13 @@ fn lines<'a>(theme: &Theme, tick: &Tick) -> Vec<Span<'a>> {
         spans.push(theme.span(Role::Warn, cause_words(cause)));
     }
     spans
+}
+
+/// Whether our model and the autoscaler part, and no cause is known but that each saw the load with
+/// its own eyes.
+pub fn parts_unnamed(tick: &Tick) -> bool {
+    let real = tick.reported.and_then(|it| it.desired);
+    tick.gaps.model.is_none() && real.is_some_and(|real| tick.decision.desired() != Some(real))
 }
 
 /// A cause in words.

@@ -90,7 +90,10 @@ impl Known<'_> {
         let (steps, config) = (self.steps, self.config);
         let threshold = number(config.panic_threshold);
         text.number(&steps.desired_panic.max(0).to_string());
-        text.words(&format!(" ÷ {} ready = ", self.decision.ready.max(1)));
+        text.words(&match self.decision.ready {
+            0 => " ÷ 1, as none is ready = ".to_owned(),
+            ready => format!(" ÷ {ready} ready = "),
+        });
         text.number(&times_ready(steps.desired_panic, self.decision.ready));
         text.words(&format!(" of {threshold}×: "));
         match self.decision.turn {
@@ -109,7 +112,8 @@ impl Known<'_> {
         if self.decision.panicking() {
             text.words(&format!(
                 "the larger of {} and {}, never fewer than before in it: ",
-                steps.want_stable, steps.want_panic
+                within_rates(steps.desired_stable, steps.want_stable),
+                within_rates(steps.desired_panic, steps.want_panic)
             ));
         } else {
             text.words("calm, so the stable average counts: ");
@@ -229,5 +233,14 @@ impl Known<'_> {
         let is_at_zero = self.pods == Some(0);
         text.number(if ebc < 0 || is_at_zero { "stays in the path" } else { "leaves the path" });
         text
+    }
+}
+
+/// What an average wants, and what the rates leave of it, where that is another number.
+fn within_rates(wanted: i64, rated: u32) -> String {
+    if i64::from(rated) == wanted.max(0) {
+        rated.to_string()
+    } else {
+        format!("{rated} (the rates make it of {})", wanted.max(0))
     }
 }
