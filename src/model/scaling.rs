@@ -709,7 +709,8 @@ impl RevisionScaling {
         self.panics.iter().rev().find(|span| span.covers(at, now))
     }
 
-    /// When a panic could end at the earliest, by what was known at `at`: [`Self::leaves`] of then.
+    /// When a panic could end at the earliest, by what was known at `at`: one stable window after
+    /// the threshold was last reached by then.
     pub fn leaves_at(&self, span: &PanicSpan, at: At) -> Option<At> {
         let window = self.config.as_ref()?.config.stable_window;
         if span.origin == Origin::Derived {

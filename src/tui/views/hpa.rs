@@ -422,7 +422,7 @@ fn windows<'a>(autoscaler: &HorizontalPodAutoscaler, hpa: &Hpa) -> Vec<Line<'a>>
         _ => false,
     };
     let (up, down) = spec.behavior.map_or_else(
-        || ("twice as many, or 4".to_owned(), "5m00 s, then at once".to_owned()),
+        || ("twice as many, or 4".to_owned(), "5 m 00 s, then at once".to_owned()),
         |behavior| (rules(&behavior.scale_up), rules(&behavior.scale_down)),
     );
     let down = match hpa.held {
