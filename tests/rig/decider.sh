@@ -58,6 +58,33 @@ changed() {
     -- target=10 window=20s max-scale=15
   autoscaler '"container-concurrency-target-percentage":null'
 }
+# dark NAME COMMAND…: the same burst where nothing exports metrics; the judge is what is asked for.
+dark() {
+  "$RIG" metrics none >/dev/null
+  sleep 10
+  "$@"
+  "$RIG" metrics prometheus >/dev/null
+  sleep 10
+}
+dark-watch() { dark record dark-watch 70 'load dark-watch 40 20' 'load dark-watch 545 20' 'sleep 5' -- target=10 window=20s max-scale=12; }
+# Here the load is our own, so that what waits in activators can be inferred.
+dark-run() {
+  "$RIG" service dark-run target=10 window=20s max-scale=12 >/dev/null 2>&1
+  k wait --for=condition=Ready ksvc/dark-run --timeout=60s >/dev/null
+  rm -rf "${OUT:?}/dark-run"
+  cat >"$OUT/dark-run.yaml" <<'SCENARIO'
+name: dark-run
+target: {service: dark-run, connections: 400}
+request: {path: "/?sleep=100", timeout: 30s}
+load:
+  arrivals: even
+  stages:
+    - {name: calm, for: 20s, at: 40/s}
+    - {name: burst, for: 20s, at: 545/s}
+SCENARIO
+  dark inside "$BINARY" run "$OUT/dark-run.yaml" --headless --out "$OUT/dark-run" >/dev/null 2>&1
+  k delete ksvc dark-run --wait=false >/dev/null
+}
 
 runs=("$@")
 [ $# -gt 0 ] || runs=(burst ramp zero bound rps weighted tbc-none tbc-some tbc-all delay killed changed)
