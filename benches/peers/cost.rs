@@ -1,13 +1,14 @@
 //! What a request costs, and how many can be had: closed loop, small answers.
 //!
-//! nginx counts the requests, for all alike; CPU time is that of the whole process, from its start
-//! to its end.
+//! The server counts the requests, for all alike; CPU time is that of the whole process, from its
+//! start to its end.
 
 use std::fs;
 use std::io;
 use std::time::Duration;
 
 use super::Options;
+use super::calls::Calls;
 use super::figures::Spread;
 use super::nginx::Nginx;
 use super::peer::Call;
@@ -23,6 +24,22 @@ pub(crate) const HTTP1: (Call, Users) = (Call::Http1, Users { connections: 64, s
 pub(crate) const H2C: (Call, Users) = (Call::H2c, Users { connections: 8, streams: 16 });
 /// The same with gRPC.
 pub(crate) const GRPC: (Call, Users) = (Call::Grpc, Users { connections: 8, streams: 16 });
+
+/// Who answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// nginx with one worker.
+    Nginx,
+    /// A server that costs next to nothing, and knows gRPC only.
+    Calls,
+}
+
+/// A server at work.
+#[derive(Debug)]
+enum Server {
+    Nginx(Nginx),
+    Calls(Calls),
+}
 
 /// One peer's figures, a round each.
 #[derive(Debug, Clone)]
@@ -44,22 +61,49 @@ struct Figures {
     screen: Option<(Vec<(String, f64)>, f64)>,
 }
 
+// === impl Server ===
+
+impl Server {
+    fn start(by: By) -> io::Result<Self> {
+        Ok(match by {
+            By::Nginx => Self::Nginx(Nginx::start(super::last_core())?),
+            By::Calls => Self::Calls(Calls::start(super::last_core())?),
+        })
+    }
+
+    fn url(&self, call: Call) -> String {
+        match self {
+            Self::Nginx(nginx) => nginx.url(call),
+            Self::Calls(calls) => calls.url(),
+        }
+    }
+
+    fn n_requests(&self) -> io::Result<u64> {
+        match self {
+            Self::Nginx(nginx) => nginx.n_requests(),
+            Self::Calls(calls) => Ok(calls.n_calls()),
+        }
+    }
+}
+
 /// CPU per request of all peers, and the throughput that it was measured at; the last of them is the
 /// one that the others are compared with.
 pub(crate) fn measure(
     options: &Options,
     (call, users): (Call, Users),
+    by: By,
     peers: &[Peer],
 ) -> io::Result<()> {
-    if !super::is_there("nginx") || !super::is_there("taskset") {
+    if by == By::Nginx && (!super::is_there("nginx") || !super::is_there("taskset")) {
         println!("nginx or taskset is not installed: nothing was measured");
         return Ok(());
     }
-    let nginx = Nginx::start(super::last_core())?;
-    let protocol = nginx.folder().join("worker.proto");
+    let server = Server::start(by)?;
+    let folder = tempfile::tempdir()?;
+    let protocol = folder.path().join("worker.proto");
     fs::write(&protocol, PROTOCOL)?;
     let protocol = protocol.to_string_lossy();
-    let (url, lasts) = (nginx.url(call), Duration::from_secs(options.seconds));
+    let (url, lasts) = (server.url(call), Duration::from_secs(options.seconds));
     let line = |peer: Peer| peer.closed((call, &url), users, lasts, &protocol);
     let mut rows: Vec<Row> = super::installed(peers)
         .into_iter()
@@ -67,7 +111,7 @@ pub(crate) fn measure(
         .map(|peer| Row { peer, micros: Vec::new(), rates: Vec::new(), screens: Vec::new() })
         .collect();
     println!(
-        "{call:?}, closed loop, {} connections × {}, {} s, {} rounds, nginx with one worker on core {}",
+        "{call:?}, closed loop, {} connections × {}, {} s, {} rounds, {by:?} on core {}",
         users.connections,
         users.streams,
         options.seconds,
@@ -80,7 +124,7 @@ pub(crate) fn measure(
         rows.rotate_left(first);
         for row in &mut rows {
             let Some(line) = line(row.peer) else { continue };
-            let figures = run(row.peer, &line, &nginx, lasts)?;
+            let figures = run(row.peer, &line, &server, lasts)?;
             row.micros.push(figures.micros);
             row.rates.push(figures.rate);
             row.screens.extend(figures.screen);
@@ -95,9 +139,9 @@ pub(crate) fn measure(
 
 /// One peer, once.
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
-fn run(peer: Peer, line: &[String], nginx: &Nginx, lasts: Duration) -> io::Result<Figures> {
+fn run(peer: Peer, line: &[String], server: &Server, lasts: Duration) -> io::Result<Figures> {
     let screen = if peer.has_screen() { Some(Screen::open()?) } else { None };
-    let before = nginx.n_requests()?;
+    let before = server.n_requests()?;
     let program = Program::start(line, screen)?;
     let mut shares = None;
     if program.screen.is_some() {
@@ -109,8 +153,7 @@ fn run(peer: Peer, line: &[String], nginx: &Nginx, lasts: Duration) -> io::Resul
         shares = Some(since(&early, &shown(&program), half));
     }
     let ended = program.end()?;
-    // The question itself is one.
-    let n = (nginx.n_requests()? - before - 1) as f64;
+    let n = (server.n_requests()? - before) as f64;
     Ok(Figures {
         micros: ended.cpu_s * 1e6 / n.max(1.0),
         rate: n / lasts.as_secs_f64(),

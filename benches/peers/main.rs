@@ -1,14 +1,17 @@
 //! rampscope beside its peers, and beside what a server saw.
 //!
 //! `cargo bench --bench peers -- cpu` compares the CPU time of a request, `throughput` the requests
-//! that can be had, `h2c` and `grpc` both over HTTP/2, `lag` how late they leave, `truth` and `stall` what is said of latencies with
-//! what a server's log implies, `counts` a long run's counts, `keys` what each key does.
+//! that can be had, `h2c` and `grpc` both over HTTP/2 (`grpc` by a server that costs next to nothing,
+//! `grpc-nginx` by nginx), `lag` how late they leave, `truth` and `stall` what is said of latencies
+//! with what a server's log implies, `counts` a long run's counts, `keys` what each key does.
+//!
 //! `--rounds N` and `--seconds N` change how often and how long; with `--tmux` keys go through it.
-//! Peers are looked for on the path;
-//! one that is not there is named and skipped. No figure is asserted: machines differ.
+//! Peers are looked for on the path; one that is not there is named and skipped. No figure is
+//! asserted: machines differ.
 
 #![expect(clippy::print_stdout, reason = "the figures are the output")]
 
+mod calls;
 mod cost;
 mod counts;
 mod figures;
@@ -24,6 +27,7 @@ mod truth;
 
 use std::io;
 
+use cost::By;
 use peer::Peer;
 
 /// How often and how long.
@@ -48,17 +52,19 @@ fn main() -> io::Result<()> {
     };
     let everyone = [Peer::Headless, Peer::Screen, Peer::H2load, Peer::Oha, Peer::Hey, Peer::Wrk];
     match args.first().map(String::as_str) {
-        Some("cpu") => cost::measure(&options(5, 10), cost::HTTP1, &everyone),
+        Some("cpu") => cost::measure(&options(5, 10), cost::HTTP1, By::Nginx, &everyone),
         Some("throughput") => {
-            cost::measure(&options(5, 10), cost::HTTP1, &[Peer::Headless, Peer::Wrk])
+            cost::measure(&options(5, 10), cost::HTTP1, By::Nginx, &[Peer::Headless, Peer::Wrk])
         }
         Some("h2c") => {
             let peers = [Peer::Headless, Peer::Oha, Peer::H2load];
-            cost::measure(&options(5, 10), cost::H2C, &peers)
+            cost::measure(&options(5, 10), cost::H2C, By::Nginx, &peers)
         }
-        Some("grpc") => {
+        Some(name @ ("grpc" | "grpc-nginx")) => {
+            // Where the server is slower than the clients, it is the server that is measured.
+            let by = if name == "grpc" { By::Calls } else { By::Nginx };
             let peers = [Peer::Headless, Peer::Ghz, Peer::Tonic];
-            cost::measure(&options(5, 10), cost::GRPC, &peers)
+            cost::measure(&options(5, 10), cost::GRPC, by, &peers)
         }
         Some("lag") => lag::measure(&options(5, 30)),
         Some("truth") => truth::measure(&options(1, 20)),
@@ -66,7 +72,9 @@ fn main() -> io::Result<()> {
         Some("counts") => counts::measure(&options(1, 600)),
         Some("keys") => keys::measure(&options(1, 2)),
         _ => {
-            println!("say what: cpu, throughput, h2c, grpc, lag, truth, stall, counts or keys");
+            println!(
+                "say what: cpu, throughput, h2c, grpc, grpc-nginx, lag, truth, stall, counts or keys"
+            );
             Ok(())
         }
     }

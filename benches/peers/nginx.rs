@@ -1,5 +1,6 @@
 //! nginx with one worker on one core: a server that nobody tuned for us, and that counts.
 
+use std::cell::Cell;
 use std::fs;
 use std::io;
 use std::io::Read as _;
@@ -7,7 +8,6 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::net::TcpStream;
-use std::path::Path;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
@@ -24,7 +24,10 @@ pub(crate) struct Nginx {
     address: SocketAddr,
     /// Where it speaks HTTP/2.
     h2c: SocketAddr,
-    folder: TempDir,
+    /// Lives as long as it does.
+    _folder: TempDir,
+    /// How often it was asked for its counts: each question is a request too.
+    n_asked: Cell<u64>,
 }
 
 /// One message of gRPC: not compressed, two bytes long, 1 in its first field.
@@ -76,7 +79,7 @@ impl Nginx {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        let nginx = Self { child, address, h2c, folder };
+        let nginx = Self { child, address, h2c, _folder: folder, n_asked: Cell::new(0) };
         for _ in 0..100 {
             if nginx.n_requests().is_ok() {
                 return Ok(nginx);
@@ -92,12 +95,7 @@ impl Nginx {
         format!("http://{address}/")
     }
 
-    /// A folder that lives as long as it does.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// Requests it has counted, this question included.
+    /// Requests it has counted, without questions like this one.
     pub(crate) fn n_requests(&self) -> io::Result<u64> {
         let mut stream = TcpStream::connect(self.address)?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
@@ -107,7 +105,9 @@ impl Nginx {
         // Below a line of words stand: accepted, handled, requests.
         let counts = answer.lines().skip_while(|line| !line.contains("requests")).nth(1);
         let requests = counts.and_then(|line| line.split_whitespace().nth(2)?.parse().ok());
-        requests.ok_or_else(|| io::Error::other("nginx tells no counts"))
+        let requests: u64 = requests.ok_or_else(|| io::Error::other("nginx tells no counts"))?;
+        self.n_asked.set(self.n_asked.get() + 1);
+        Ok(requests.saturating_sub(self.n_asked.get()))
     }
 }
 

@@ -251,6 +251,15 @@ impl Control {
         Some(Change { by: By::Plan, what: "burst over", from, to: self.rate_at(t), reason: None })
     }
 
+    /// The end of the profile: when it comes, and what it changes.
+    pub(super) fn end(&self) -> (f64, Change) {
+        let lasts = self.profile.lasts();
+        // At the end itself nothing is due any more.
+        let from = self.profile.rate_at((lasts - 1e-6).max(0.0));
+        let change = Change { by: By::Plan, what: "plan over", from, to: 0.0, reason: None };
+        (self.since + lasts - self.profile_time, change)
+    }
+
     /// Goes down to the plan's lowest rate and stays there, for safety.
     pub(super) fn protect(&mut self, t: f64, reason: String) -> Option<Change> {
         let from = self.rate_at(t);

@@ -232,6 +232,10 @@ impl Coordinator {
 
     fn changed(&mut self, t: f64, change: Change) {
         self.order_course();
+        self.announce(t, change);
+    }
+
+    fn announce(&mut self, t: f64, change: Change) {
         let Change { by, what, from, to, reason } = change;
         let control = run::Control { by, what: what.to_owned(), from, to, reason, at: self.at(t) };
         self.say(Event::Control(control));
@@ -292,6 +296,8 @@ impl Coordinator {
         if !self.is_plan_over && self.control.is_over(t) {
             self.is_plan_over = true;
             self.order_all(|| Order::Stop);
+            let (ends, change) = self.control.end();
+            self.announce(ends.min(t), change);
         }
     }
 

@@ -131,7 +131,7 @@ impl Failure {
             Self::Other => "other",
             Self::NoHttp2 => "server does not speak HTTP/2",
             Self::Http2Rules => "answer breaks the rules of HTTP/2",
-            Self::NotGrpc => "answer is not gRPC",
+            Self::NotGrpc => "answer is not gRPC by its content-type",
             Self::GrpcNoStatus => "grpc status is missing",
             Self::GrpcMessage => "grpc message missing or cut off",
             Self::StreamReset(_) => "stream reset by server",
@@ -199,6 +199,7 @@ impl Failure {
     /// messages is right.
     pub(super) fn of_call(answer: &h2::Answer, is_streaming: bool) -> Option<Self> {
         match answer.grpc_status {
+            Some(0) if !answer.is_grpc => Some(Self::NotGrpc),
             Some(0) => {
                 let is_whole = !answer.is_cut && (is_streaming || answer.n_messages == 1);
                 (!is_whole).then_some(Self::GrpcMessage)
@@ -291,5 +292,8 @@ mod tests {
         let page = h2::Answer { status: 200, ..h2::Answer::default() };
         assert_eq!(of(page), Some(Failure::NotGrpc));
         assert_eq!(of(h2::Answer { status: 503, ..page }), Some(Failure::Status5xx));
+        // Its messages were not looked for.
+        let unnamed = h2::Answer { is_grpc: false, n_messages: 0, ..ok };
+        assert_eq!(of(unnamed), Some(Failure::NotGrpc));
     }
 }

@@ -419,10 +419,17 @@ fn keys_take_effect_and_never_exceed_the_most_that_is_allowed() {
             tokio::time::sleep(Duration::from_millis(200)).await;
             engine.command(LoadCommand::Hold);
         });
-    let [set, pause, hold] = heard.controls.as_slice() else { panic!("{:?}", heard.controls) };
+    let [set, pause, hold, over] = heard.controls.as_slice() else {
+        panic!("{:?}", heard.controls)
+    };
     assert_eq!((set.what.as_str(), set.to, set.by), ("set", 200.0, By::You));
     assert_eq!((pause.what.as_str(), pause.to), ("pause", 0.0));
     assert_eq!((hold.what.as_str(), hold.to), ("profile", 10.0));
+    assert_eq!(
+        (over.what.as_str(), over.from, over.to, over.by),
+        ("plan over", 10.0, 0.0, By::Plan)
+    );
+    assert!(over.at.since(hold.at).abs_diff(Duration::from_millis(900)) < Duration::from_millis(5));
     let fast = pause.at.since(set.at).as_secs_f64();
     let expected = fast * 200.0 + 9.0;
     let offered = f64::from(u32::try_from(heard.sum(|it| it.offered)).unwrap());

@@ -78,8 +78,8 @@ fn why_late(lag: Duration, signs: &Signs, client: &ClientHealth) -> (Limit, Stri
     if 0 < signs.wants.connections {
         let n = signs.wants.connections;
         let words = format!(
-            "connections: all were busy, {n} requests waited here for one, up to {lag} ms (p99): \
-             allow more, or the target is slower than the rate"
+            "connections: all were busy, {n} requests waited here, up to {lag} ms (p99): \
+             allow more, or the target is too slow"
         );
         return (Limit::Connections, words);
     }

@@ -231,6 +231,7 @@ pub fn control_words(control: &Control) -> String {
     match control.what.as_str() {
         "set" | "zero" | "undo" if control.from < control.to => format!("▲ {from} → {to} {by}"),
         "set" | "zero" | "undo" => format!("▾ {from} → {to} {by}"),
+        "plan over" => format!("plan over, {from} → {to}"),
         what => format!("{what} at {to} {by}"),
     }
 }
