@@ -474,6 +474,7 @@ impl Gen {
                 replicas: self.maybe(Self::u32),
                 ready_replicas: self.u32(),
                 version: self.maybe(Self::text),
+                replica_failure: self.condition(),
             }),
             4 => cluster::Object::Service(cluster::Service {
                 id: self.id(),

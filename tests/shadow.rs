@@ -9,13 +9,16 @@ use std::time::Duration;
 
 use rampscope::event::Event;
 use rampscope::event::Stamped;
+use rampscope::event::cluster::Condition;
 use rampscope::event::cluster::ConfigMap;
+use rampscope::event::cluster::Deployment;
 use rampscope::event::cluster::Id;
 use rampscope::event::cluster::KubeEvent;
 use rampscope::event::cluster::Name;
 use rampscope::event::cluster::Object;
 use rampscope::event::cluster::Phase;
 use rampscope::event::cluster::Pod;
+use rampscope::event::cluster::Status;
 use rampscope::event::run::Began;
 use rampscope::event::run::Executor;
 use rampscope::event::run::Mode;
@@ -268,7 +271,24 @@ const INJECTED: &[(&str, u64, Inject, IsIt)] = &[
                 count: 1,
                 last: None,
             };
-            events.push((late(n, at), Event::Seen(Box::new(Object::Event(event)))));
+            let deployment = Deployment {
+                id: Id {
+                    namespace: "default".to_owned(),
+                    name: "probe-00001-deployment".to_owned(),
+                    uid: "d".to_owned(),
+                },
+                revision: Some("probe-00001".to_owned()),
+                replica_failure: Condition {
+                    status: Status::True,
+                    message: event.message.clone(),
+                    ..Condition::default()
+                },
+                ..Deployment::default()
+            };
+            // Either of them tells it.
+            let told =
+                if n % 2 == 0 { Object::Event(event) } else { Object::Deployment(deployment) };
+            events.push((late(n, at), Event::Seen(Box::new(told))));
         },
         |cause| cause == Cause::Pods(PodTrouble::Quota),
     ),

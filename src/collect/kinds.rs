@@ -93,6 +93,7 @@ pub fn object(kind: Kind, raw: &DynamicObject) -> Object {
             replicas: count(&raw.data, "/spec/replicas"),
             ready_replicas: count(&raw.data, "/status/readyReplicas").unwrap_or(0),
             version: label(raw, "app.kubernetes.io/version"),
+            replica_failure: condition(raw, "ReplicaFailure"),
         }),
         Kind::Service => Object::Service(service(raw)),
         Kind::Revision => Object::Revision(Revision {

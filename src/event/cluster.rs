@@ -224,6 +224,9 @@ pub struct Deployment {
     pub ready_replicas: u32,
     /// The label `app.kubernetes.io/version`: Knative's version on its own deployments.
     pub version: Option<String>,
+    /// Condition `ReplicaFailure`: a pod could not be made; it is there while that is so.
+    #[serde(default)]
+    pub replica_failure: Condition,
 }
 
 /// A Knative Service.

@@ -1,5 +1,6 @@
 //! What the models of the deciders are told: the part of each event that an autoscaler would see.
 
+use crate::event::cluster::Deployment;
 use crate::event::cluster::Kind;
 use crate::event::cluster::KubeEvent;
 use crate::event::cluster::Name;
@@ -20,6 +21,9 @@ use super::cluster::PodLife;
 use super::cluster::PodState;
 use super::shadow::Context;
 use super::shadow::PodTrouble;
+
+/// What the API server says of a pod that a `ResourceQuota` does not allow.
+const EXCEEDED: &str = "exceeded quota";
 
 impl Model {
     /// A queue-proxy answered: the pod has it, and the model of its revision's decider.
@@ -61,6 +65,9 @@ impl Model {
         }
         let sks = self.cluster.sks.get(revision);
         let is_populated = sks.filter(|it| it.activator_endpoints.status == Status::True);
+        let deployment = self.cluster.deployments.values().find(|it| {
+            it.id.namespace == revision.namespace && it.revision.as_ref() == Some(&revision.name)
+        });
         let context = Context {
             status: Some(status(autoscaler)),
             asked: autoscaler.desired,
@@ -70,16 +77,9 @@ impl Model {
                 SksMode::Unknown => None,
             }),
             proxying_since: is_populated.map(|it| wall(it.activator_endpoints.since)),
-            replicas: self
-                .cluster
-                .deployments
-                .values()
-                .find(|it| {
-                    it.id.namespace == revision.namespace
-                        && it.revision.as_ref() == Some(&revision.name)
-                })
-                .and_then(|it| it.replicas),
+            replicas: deployment.and_then(|it| it.replicas),
         };
+        let is_refused = deployment.is_some_and(is_refused);
         let trouble = self.trouble(revision);
         let is_ours = !is_new || self.run.service().is_none() || self.is_named(revision);
         let anchor = self.run.anchor();
@@ -92,6 +92,7 @@ impl Model {
         shadow.configure(at, &config);
         shadow.context(at, context);
         shadow.trouble(trouble);
+        shadow.quota_stands(is_refused);
     }
 
     /// What troubles the pods of a revision that are not ready, the gravest first.
@@ -125,7 +126,7 @@ impl Model {
     /// An event of Kubernetes says that a quota stands in the way: there is no pod that could.
     pub(super) fn trouble_told(&mut self, at: At, event: &KubeEvent) {
         let (_, about) = &event.about;
-        if event.reason != "FailedCreate" || !event.message.contains("exceeded quota") {
+        if event.reason != "FailedCreate" || !event.message.contains(EXCEEDED) {
             return;
         }
         let revisions = self.cluster.autoscalers.keys();
@@ -140,6 +141,12 @@ impl Model {
             shadow.quota(at);
         }
     }
+}
+
+/// Whether a quota keeps pods of a deployment from being made.
+fn is_refused(deployment: &Deployment) -> bool {
+    let failure = &deployment.replica_failure;
+    failure.status == Status::True && failure.message.contains(EXCEEDED)
 }
 
 fn is_ready(life: &PodLife) -> bool {

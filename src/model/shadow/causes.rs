@@ -116,6 +116,8 @@ pub struct Evidence {
     pub(super) trouble: Option<PodTrouble>,
     /// When a quota last stood in the way.
     pub(super) quota: Option<At>,
+    /// Whether the deployment says that one does.
+    pub(super) quota_stands: bool,
     /// Since when pods that are asked for are missing.
     short_since: Option<At>,
 }
@@ -135,6 +137,7 @@ impl Evidence {
             proxied: None,
             trouble: None,
             quota: None,
+            quota_stands: false,
             short_since: None,
         }
     }
@@ -259,7 +262,8 @@ impl Evidence {
             return None;
         }
         let since = *self.short_since.get_or_insert(tick.at());
-        if self.quota.is_some_and(|told| tick.at().since(told) < QUOTA_HOLDS) {
+        let is_told = self.quota.is_some_and(|told| tick.at().since(told) < QUOTA_HOLDS);
+        if self.quota_stands || is_told {
             return Some(Cause::Pods(PodTrouble::Quota));
         }
         // A pod waits for its node and its image at first, always.

@@ -375,6 +375,11 @@ impl Shadow {
         self.evidence.quota = Some(at);
     }
 
+    /// Whether a quota stands in the way for as long as nobody says otherwise.
+    pub(super) const fn quota_stands(&mut self, stands: bool) {
+        self.evidence.quota_stands = stands;
+    }
+
     /// The autoscaler's own word, and whether it is of another pod than the last.
     pub(super) fn reported(&mut self, reported: Reported, is_fresh_decider: bool) {
         if is_fresh_decider {
