@@ -740,8 +740,8 @@ fn ramp() -> Vec<(At, Event)> {
             phases: Some(phases(&mut dice)),
             splits: answered.splits,
             client_limited: is_limited.then(|| {
-                "connections: all that are allowed were busy, and 412 requests waited here for \
-                 one, up to 840 ms (p99): allow more, or the target is slower than the rate"
+                "connections: all were busy, 412 requests waited here, up to 840 ms (p99): \
+                 allow more, or the target is too slow"
                     .to_owned()
             }),
             limit: is_limited.then_some(Limit::Connections),

@@ -64,8 +64,8 @@ pub fn page(revision: &Name, tick: &Tick, anchor: Anchor) -> String {
 /// A tick in a line.
 pub fn line(tick: &Tick, anchor: Anchor) -> String {
     let explained = tick::explanation(tick);
-    let other = tick::other_than(tick, explained.pods)
-        .map(|real| format!(", but the autoscaler says {real}"))
+    let other = tick::other_than(tick)
+        .map(|(_, real)| format!(", but the autoscaler wants {real}"))
         .unwrap_or_default();
     format!(
         "{} {:>4} {}{}  {}{other}{}\n",

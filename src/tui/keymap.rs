@@ -148,8 +148,8 @@ impl Default for Keymap {
             (' ', Action::Freeze),
             ('g', Action::ToStart),
             ('G', Action::ToNow),
-            ('<', Action::MarkBack),
-            ('>', Action::MarkOn),
+            ('(', Action::MarkBack),
+            (')', Action::MarkOn),
             ('z', Action::ZoomIn),
             ('Z', Action::ZoomOut),
             ('s', Action::Snapshot),
@@ -222,7 +222,7 @@ impl Keymap {
         let mut hints = Vec::new();
         // A view that is frozen is there to be read, moment by moment.
         if view.has_time() && is_frozen {
-            hints.extend([freeze.clone(), hint("← →", cursor), hint("< >", "marks")]);
+            hints.extend([freeze.clone(), hint("← →", cursor), hint("( )", "marks")]);
         }
         match view {
             View::Overview if is_replay => {
@@ -238,7 +238,7 @@ impl Keymap {
                 hints.extend([hint("h", "hold"), hint("b", "burst"), hint("[ ]", "halve double")]);
                 hints.extend([hint("=", "set"), hint("n", "next"), hint("z Z", "zoom")]);
                 if !is_frozen {
-                    hints.push(hint("< >", "marks"));
+                    hints.push(hint("( )", "marks"));
                 }
             }
             View::Overview => {}
@@ -261,7 +261,7 @@ impl Keymap {
             ]),
         }
         if view.has_time() && !turns_load && !is_frozen {
-            let keys = [freeze, hint("← →", cursor), hint("< >", "marks")];
+            let keys = [freeze, hint("← →", cursor), hint("( )", "marks")];
             hints.extend(keys);
         }
         match view {

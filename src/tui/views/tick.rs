@@ -113,8 +113,8 @@ fn before<'a>(
             theme.strong(Role::Panic, word),
         ];
         spans.extend(why::pieces(theme, explained.brief));
-        if let Some(real) = other_than(tick, explained.pods) {
-            spans.push(theme.span(Role::Warn, format!(", but the autoscaler says {real}")));
+        if let Some((_, real)) = other_than(tick) {
+            spans.push(theme.span(Role::Warn, format!(", but the autoscaler wants {real}")));
         }
         canvas.line(area, row, spans);
     }
@@ -170,8 +170,8 @@ fn title<'a>(
         Some(pods) => format!("{pods} pods"),
         None => text::UNKNOWN.to_owned(),
     };
-    let other = other_than(tick, explained.pods)
-        .map(|real| format!(" by our model, {real} by the autoscaler"))
+    let other = other_than(tick)
+        .map(|(ours, real)| format!(" · {ours} wanted by our model, {real} by the autoscaler"))
         .unwrap_or_default();
     let mut spans = vec![
         theme.strong(Role::Accent, "WHY "),
@@ -190,9 +190,11 @@ fn title<'a>(
     spans
 }
 
-/// What the autoscaler itself wanted, where that is not what our model of it makes.
-pub fn other_than(tick: &Tick, pods: Option<u32>) -> Option<u32> {
-    tick.reported.and_then(|it| it.desired).filter(|real| Some(*real) != pods)
+/// What our model wants and what the autoscaler itself wants, where these are not the same. Both are
+/// before `min-scale` and `max-scale`, as the decider has it.
+pub fn other_than(tick: &Tick) -> Option<(u32, u32)> {
+    let (ours, real) = tick.decision.desired().zip(tick.reported?.desired)?;
+    (ours != real).then_some((ours, real))
 }
 
 /// What the averages are made of, at the right end of the lower edge.

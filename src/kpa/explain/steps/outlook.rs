@@ -1,5 +1,6 @@
 //! What came of a decision in one sentence, what would have made it another, and what comes next.
 
+use crate::kpa::Mode;
 use crate::kpa::decide::panic_line;
 use crate::kpa::explain::Piece;
 use crate::kpa::explain::Sentence;
@@ -274,6 +275,11 @@ impl Known<'_> {
         text.number(&secs(config.stable_window));
         text.words(" without a request, then when the activator has been in the path for ");
         text.number(&secs(grace));
+        match self.outcome.map(|after| after.mode) {
+            Some(Mode::Proxy) => text.words(" (it is in it now)"),
+            Some(Mode::Serve) => text.words(" (it is not in it now)"),
+            None => {}
+        }
         if !retention.is_zero() && config.reachable {
             text.words(", and not before ");
             text.number(&secs(retention));
