@@ -153,7 +153,11 @@ fn run(peer: Peer, line: &[String], server: &Server, lasts: Duration) -> io::Res
         shares = Some(since(&early, &shown(&program), half));
     }
     let ended = program.end()?;
-    let n = (server.n_requests()? - before) as f64;
+    let n = server.n_requests()? - before;
+    if let Some(sent) = ended.summary["traffic"]["sent"].as_u64().filter(|sent| *sent != n) {
+        println!("{peer} says that it sent {sent}, the server counted {n}");
+    }
+    let n = n as f64;
     Ok(Figures {
         micros: ended.cpu_s * 1e6 / n.max(1.0),
         rate: n / lasts.as_secs_f64(),
