@@ -55,8 +55,9 @@ pub(super) struct Feed {
     activators: BTreeMap<String, ActivatorFeed>,
     /// Whether the activators can be read at all, so that silence about a revision is zero.
     pub(super) activators_answer: bool,
-    /// Requests in flight of the load that we send ourselves, and when that was.
-    pub(super) own_in_flight: Option<(At, f64)>,
+    /// Requests in flight of the load that we send ourselves through the activators, and when that
+    /// was.
+    own_in_flight: VecDeque<(At, f64)>,
     /// Since when pods say that far more came through activators than these tell of.
     contradicted: Option<At>,
     /// Whether the activators without a known turn had nothing to tell in the second before.
@@ -129,7 +130,7 @@ pub enum Share {
     Reported,
     /// From what the pods say came through them: what waits in them is missing.
     Proxied,
-    /// From our own requests in flight, since no pod is ready: inferred.
+    /// From our own requests in flight, as far as no pod has them from elsewhere: inferred.
     Own,
     /// Not at all.
     Unknown,
@@ -235,6 +236,11 @@ impl Feed {
         scraped
     }
 
+    /// Requests in flight of the load that we send ourselves.
+    pub(super) fn own(&mut self, at: At, in_flight: f64) {
+        push(&mut self.own_in_flight, (at, in_flight));
+    }
+
     /// What the activators reported around `at` that [`Self::turns`] does not tell, and how their
     /// share is known. `None`: they told the autoscaler nothing.
     pub(super) fn reports(&mut self, at: At, scraped: &Scraped) -> (Option<Load>, Share) {
@@ -290,15 +296,28 @@ impl Feed {
         if self.activators_answer {
             return (Load::default(), Share::Reported);
         }
-        if 0 < scraped.n_read {
-            return (scraped.proxied, Share::Proxied);
-        }
-        match self.own_in_flight {
-            Some((read, in_flight)) if at.since(read) < SNAPSHOT_FRESH => {
-                (Load { concurrency: in_flight, rps: 0.0 }, Share::Own)
+        let direct = scraped.direct.unwrap_or_default().concurrency;
+        let rps = scraped.proxied.rps;
+        match self.own_in_flight(at) {
+            // Others may send too, and pods count what we no longer wait for.
+            Some(all) => {
+                let concurrency = (all - direct).max(scraped.proxied.concurrency);
+                (Load { concurrency, rps }, Share::Own)
             }
-            _ => (Load::default(), Share::Unknown),
+            None if 0 < scraped.n_read => (scraped.proxied, Share::Proxied),
+            None => (Load::default(), Share::Unknown),
         }
+    }
+
+    /// Our own requests in flight, at the mean of a second before `at`; `None`: not known.
+    fn own_in_flight(&self, at: At) -> Option<f64> {
+        let lately = self.own_in_flight.iter().rev().filter(|(read, _)| *read <= at);
+        let second: Vec<f64> = lately
+            .take_while(|(read, _)| at.since(*read) < REPORT)
+            .map(|(_, in_flight)| *in_flight)
+            .collect();
+        let n = u32::try_from(second.len()).ok().filter(|n| 0 < *n)?;
+        Some(second.iter().sum::<f64>() / f64::from(n))
     }
 }
 
@@ -467,6 +486,28 @@ mod tests {
         assert_eq!(feed.reports(At::from_secs(6), &scraped).0, Some(busy));
         let calm = Scraped { proxied: Load::default(), ..scraped };
         assert_eq!(feed.reports(At::from_secs(7), &calm).1, Share::Reported);
+    }
+
+    #[test]
+    fn what_waits_in_activators_that_nobody_reads_is_what_we_have_in_flight() {
+        let load = |concurrency| Load { concurrency, rps: 100.0 };
+        let scraped =
+            Scraped { direct: Some(load(2.0)), proxied: load(10.0), n_ready: 1, n_read: 1 };
+        let mut feed = Feed::default();
+        let second = |n| At::from_secs(n);
+        assert_eq!(feed.reports(second(9), &scraped), (Some(load(10.0)), Share::Proxied));
+        feed.own(At::from_millis(9500), 40.0);
+        feed.own(second(10), 60.0);
+        feed.own(At::from_millis(10_500), 500.0);
+        assert_eq!(feed.reports(second(10), &scraped), (Some(load(48.0)), Share::Own));
+        // Others send too.
+        let busy = Scraped { proxied: load(70.0), ..scraped };
+        assert_eq!(feed.reports(second(10), &busy), (Some(load(70.0)), Share::Own));
+        let nobody = feed.reports(second(10), &Scraped::default());
+        assert_eq!(nobody, (Some(Load { concurrency: 50.0, rps: 0.0 }), Share::Own));
+        assert_eq!(feed.reports(second(12), &scraped).1, Share::Proxied, "too long ago");
+        feed.activators_answer = true;
+        assert_eq!(feed.reports(second(10), &Scraped::default()).1, Share::Reported);
     }
 
     /// Reads an activator that reports the second's number each second, `turn_ms` after it began.

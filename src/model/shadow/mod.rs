@@ -329,9 +329,11 @@ impl Shadow {
         self.feed.activators_answer = they_do;
     }
 
-    /// Our own requests in flight.
-    pub(super) const fn own_in_flight(&mut self, at: At, n: f64) {
-        self.feed.own_in_flight = Some((at, n));
+    /// Our own requests in flight. Only where activators are in the path can they wait in one.
+    pub(super) fn own_in_flight(&mut self, at: At, n: f64) {
+        if self.context.mode != Some(Mode::Serve) {
+            self.feed.own(at, n);
+        }
     }
 
     /// Other parameters are in force.
@@ -562,8 +564,9 @@ impl Shadow {
         }
         let is_whole = match share {
             Share::Reported => 0 < scraped.n_read || scraped.n_ready == 0,
+            Share::Own => 0 < scraped.n_read || scraped.n_ready == 0,
             Share::Proxied => 0 < scraped.n_read,
-            Share::Own | Share::Unknown => false,
+            Share::Unknown => false,
         };
         if is_whole {
             sight.whole_since = sight.whole_since.or(Some(at));
