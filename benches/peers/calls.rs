@@ -52,7 +52,7 @@ const END_HEADERS: u8 = 4;
 #[derive(Debug)]
 pub(crate) struct Calls {
     address: SocketAddr,
-    n_calls: Arc<AtomicU64>,
+    n_answered: Arc<AtomicU64>,
     is_over: Arc<AtomicBool>,
     thread: Option<JoinHandle<io::Result<()>>>,
 }
@@ -79,15 +79,15 @@ impl Calls {
         let mut listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
         let address = listener.local_addr()?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-        let (n_calls, is_over) = (Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
-        let (count, until) = (Arc::clone(&n_calls), Arc::clone(&is_over));
+        let (n_answered, is_over) = (Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
+        let (count, until) = (Arc::clone(&n_answered), Arc::clone(&is_over));
         let thread = std::thread::Builder::new().name("calls".to_owned()).spawn(move || {
             let mut only = CpuSet::new();
             only.set(core);
             rustix::thread::sched_setaffinity(None, &only)?;
             serve(poll, &listener, (&count, &until))
         })?;
-        Ok(Self { address, n_calls, is_over, thread: Some(thread) })
+        Ok(Self { address, n_answered, is_over, thread: Some(thread) })
     }
 
     /// Where it listens, as a URL.
@@ -97,7 +97,7 @@ impl Calls {
 
     /// Calls answered so far.
     pub(crate) fn n_calls(&self) -> u64 {
-        self.n_calls.load(Ordering::Relaxed)
+        self.n_answered.load(Ordering::Relaxed)
     }
 }
 

@@ -280,11 +280,7 @@ impl Feed {
             return (load, share);
         }
         let since = *self.contradicted.get_or_insert(at);
-        if at.since(since) < CONTRADICTED {
-            (load, share)
-        } else {
-            (scraped.proxied, Share::Proxied)
-        }
+        if at.since(since) < CONTRADICTED { (load, share) } else { self.unread(at, scraped) }
     }
 
     fn share(&self, at: At, scraped: &Scraped) -> (Load, Share) {
@@ -296,6 +292,11 @@ impl Feed {
         if self.activators_answer {
             return (Load::default(), Share::Reported);
         }
+        self.unread(at, scraped)
+    }
+
+    /// The activators' share where they do not tell it.
+    fn unread(&self, at: At, scraped: &Scraped) -> (Load, Share) {
         let direct = scraped.direct.unwrap_or_default().concurrency;
         let rps = scraped.proxied.rps;
         match self.own_in_flight(at) {
@@ -484,6 +485,9 @@ mod tests {
         assert_eq!(before, [Share::Reported; 3], "readings may be of other moments");
         assert_eq!(after, [Share::Proxied; 3]);
         assert_eq!(feed.reports(At::from_secs(6), &scraped).0, Some(busy));
+        feed.own(At::from_secs(6), 90.0);
+        let waiting = Load { concurrency: 90.0, ..busy };
+        assert_eq!(feed.reports(At::from_secs(6), &scraped), (Some(waiting), Share::Own));
         let calm = Scraped { proxied: Load::default(), ..scraped };
         assert_eq!(feed.reports(At::from_secs(7), &calm).1, Share::Reported);
     }
