@@ -16,6 +16,8 @@ pub(super) enum Arrivals {
         pacer: Box<Pacer>,
         /// What is sent.
         requests: Arc<Requests>,
+        /// When the last one was due that was taken.
+        last_due: u64,
         /// Whether no more is due.
         is_stopped: bool,
     },
@@ -40,11 +42,12 @@ impl Arrivals {
     pub(super) fn take(&mut self, now: u64) -> Option<Due> {
         match self {
             Self::Open { is_stopped: true, .. } => None,
-            Self::Open { pacer, requests, .. } => {
+            Self::Open { pacer, requests, last_due, .. } => {
                 let at = nanos(pacer.due()?);
                 if now < at {
                     return None;
                 }
+                *last_due = at;
                 let number = pacer.take();
                 Some(Due { at, user: 0, variant: requests.draw(number) })
             }
@@ -63,6 +66,15 @@ impl Arrivals {
             Self::Open { is_stopped: true, .. } => None,
             Self::Open { pacer, .. } => pacer.due().map(nanos),
             Self::Closed(users) => users.next_due(),
+        }
+    }
+
+    /// How long after the last one the next is due by the clock, in nanoseconds. A user waits for
+    /// nothing to the microsecond.
+    pub(super) fn next_gap(&self) -> Option<u64> {
+        match self {
+            Self::Open { last_due, .. } => Some(self.next_due()?.saturating_sub(*last_due)),
+            Self::Closed(_) => None,
         }
     }
 

@@ -251,7 +251,7 @@ fn arrivals(
             })));
         }
     };
-    Arrivals::Open { pacer: Box::new(pacer), requests, is_stopped: false }
+    Arrivals::Open { pacer: Box::new(pacer), requests, last_due: 0, is_stopped: false }
 }
 
 fn start_shard(

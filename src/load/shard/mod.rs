@@ -3,6 +3,7 @@
 //! Everything it needs is its own, so that no request waits for a lock. It sleeps in one place,
 //! the poll, and wakes for a socket, for the timer or for the coordinator.
 
+mod alarm;
 #[cfg(test)]
 mod stale;
 mod streams;
@@ -11,8 +12,6 @@ mod tests;
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd as _;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -23,12 +22,6 @@ use mio::Interest;
 use mio::Poll;
 use mio::Token;
 use mio::event::Event;
-use mio::unix::SourceFd;
-use rustix::time::Itimerspec;
-use rustix::time::TimerfdClockId;
-use rustix::time::TimerfdFlags;
-use rustix::time::TimerfdTimerFlags;
-use rustix::time::Timespec;
 
 use crate::clock;
 
@@ -46,6 +39,8 @@ use crate::load::request::Sessions;
 use crate::load::tally::Tally;
 use crate::load::tally::record;
 use crate::load::wire::Wire;
+
+use self::alarm::Alarm;
 
 const TIMER: Token = Token(usize::MAX);
 /// The token of the waker.
@@ -148,8 +143,7 @@ struct Times {
 pub(crate) struct Shard {
     spec: ShardSpec,
     poll: Poll,
-    timer: OwnedFd,
-    armed: u64,
+    alarm: Alarm,
     orders: mpsc::Receiver<Order>,
     answers: mpsc::SyncSender<Counted>,
     connections: Vec<Option<Connection>>,
@@ -179,20 +173,14 @@ impl Shard {
         answers: mpsc::SyncSender<Counted>,
         tally: Box<Tally>,
     ) -> io::Result<Self> {
-        let timer = rustix::time::timerfd_create(
-            TimerfdClockId::Monotonic,
-            TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC,
-        )?;
-        let fd = timer.as_raw_fd();
-        poll.registry().register(&mut SourceFd(&fd), TIMER, Interest::READABLE)?;
+        let alarm = Alarm::new(poll.registry(), TIMER)?;
         let n_streams = spec.requests.sessions.as_ref().map_or(1, |it| it.n_streams);
         let pool = |_| Pool::new((spec.max_connections, n_streams), spec.max_in_flight);
         Ok(Self {
             pools: spec.requests.targets.iter().map(pool).collect(),
             spec,
             poll,
-            timer,
-            armed: u64::MAX,
+            alarm,
             orders,
             answers,
             connections: Vec::new(),
@@ -223,10 +211,11 @@ impl Shard {
             }
             let is_behind = self.issue(now);
             self.write_streams();
-            let timeout = is_behind.then_some(Duration::ZERO);
-            if !is_behind {
-                self.arm(now);
+            let is_awake = is_behind || self.is_close(now);
+            if !is_awake {
+                self.set_alarm(now);
             }
+            let timeout = is_awake.then_some(Duration::ZERO);
             match self.poll.poll(&mut events, timeout) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -237,7 +226,7 @@ impl Shard {
             }
             for event in &events {
                 if event.token() == TIMER {
-                    self.armed = u64::MAX;
+                    self.alarm.rang();
                 } else if event.token() != WAKER {
                     self.ready(event);
                 }
@@ -887,28 +876,25 @@ impl Shard {
         }
     }
 
-    /// Sets the timer to what comes next, unless it would ring before that anyway.
-    fn arm(&mut self, now: u64) {
+    /// When to be awake for the next request.
+    fn next_awake(&self) -> Option<u64> {
+        let arrivals = &self.spec.arrivals;
+        let lead = arrivals.next_gap().map_or(0, alarm::lead);
+        arrivals.next_due().map(|due| due.saturating_sub(lead))
+    }
+
+    /// Whether the next request is due before sleep would be worth it.
+    fn is_close(&self, now: u64) -> bool {
+        self.next_awake().is_some_and(|awake| awake <= now)
+    }
+
+    /// Sets the timer to what comes next.
+    fn set_alarm(&mut self, now: u64) {
         let house = self.housekept + u64::try_from(HOUSEKEEPING.as_nanos()).unwrap_or(0);
         let is_opening = self.pools.iter().any(|pool| 0 < pool.n_opening);
         let is_quiet = self.n_in_flight() == 0 && !is_opening && !self.spec.arrivals.has_users();
         let house = if is_quiet { now + 1_000_000_000 } else { house };
-        let wake = self.spec.arrivals.next_due().map_or(house, |due| due.min(house));
-        if self.armed <= wake && now < self.armed {
-            return;
-        }
-        let after = wake.saturating_sub(now).max(1);
-        let value = Timespec {
-            tv_sec: i64::try_from(after / 1_000_000_000).unwrap_or(i64::MAX),
-            tv_nsec: i64::try_from(after % 1_000_000_000).unwrap_or(0),
-        };
-        let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: value };
-        if let Err(error) =
-            rustix::time::timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once)
-        {
-            tracing::error!(%error, "a shard's timer failed");
-        }
-        self.armed = wake;
+        self.alarm.set(self.next_awake().map_or(house, |awake| awake.min(house)), now);
     }
 }
 

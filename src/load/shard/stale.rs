@@ -61,7 +61,8 @@ fn shard(address: SocketAddr, method: &str) -> Shard {
     let found = Found { url: format!("http://{address}"), host: None, via: String::new() };
     let requests = Arc::new(Requests::new(&plan, &found).unwrap());
     let pacer = Box::new(Pacer::even(Course::silence(), (0, 1), None));
-    let arrivals = Arrivals::Open { pacer, requests: Arc::clone(&requests), is_stopped: false };
+    let arrivals =
+        Arrivals::Open { pacer, requests: Arc::clone(&requests), last_due: 0, is_stopped: false };
     let spec = ShardSpec {
         requests,
         arrivals,
