@@ -4,6 +4,8 @@
 //! the poll, and wakes for a socket, for the timer or for the coordinator.
 
 mod alarm;
+mod connect;
+mod exchange;
 #[cfg(test)]
 mod stale;
 mod streams;
@@ -18,7 +20,6 @@ use std::time::Duration;
 use std::time::Instant;
 
 use mio::Events;
-use mio::Interest;
 use mio::Poll;
 use mio::Token;
 use mio::event::Event;
@@ -30,7 +31,6 @@ use crate::load::arrivals::Due;
 use crate::load::failure::Failure;
 use crate::load::h2;
 use crate::load::http1::Parser;
-use crate::load::http1::Progress;
 use crate::load::pacer::Course;
 use crate::load::pool::Job;
 use crate::load::pool::Pool;
@@ -305,32 +305,6 @@ impl Shard {
         }
     }
 
-    /// New addresses of a target. A connection to one that is gone ends with its request.
-    fn resolved(&mut self, target_idx: usize, addresses: Vec<SocketAddr>) {
-        let mut idle = Vec::new();
-        for (connection, connection_idx) in self.connections.iter_mut().zip(0..) {
-            let Some(connection) = connection else { continue };
-            if connection.target_idx == target_idx {
-                connection.is_stray =
-                    connection.is_leaving || !addresses.contains(&connection.address);
-                let has_none = match &connection.session {
-                    Some(session) => connection.phase == Phase::Streams && session.n_open() == 0,
-                    None => connection.phase == Phase::Idle,
-                };
-                if connection.is_stray && has_none {
-                    idle.push(connection_idx);
-                }
-            }
-        }
-        for connection_idx in idle {
-            self.close(connection_idx, None);
-        }
-        if let Some(pool) = self.pools.get_mut(target_idx) {
-            pool.resolved(addresses);
-        }
-        self.rebalance_all(target_idx);
-    }
-
     /// Issues what is due. Whether more is due than was issued.
     fn issue(&mut self, mut now: u64) -> bool {
         for _ in 0..BATCH {
@@ -429,82 +403,6 @@ impl Shard {
         self.open_more(target_idx);
     }
 
-    /// Opens connections for those who wait, as far as is allowed.
-    fn open_more(&mut self, target_idx: usize) {
-        while self.pools[target_idx].wants_more() {
-            let now = self.now();
-            let pool = &self.pools[target_idx];
-            if pool.rests(now) {
-                // Nobody answers: what waits has nothing to wait for.
-                if pool.n_open == 0 {
-                    self.fail_waiting(target_idx, pool.last_failure);
-                }
-                return;
-            }
-            self.open(target_idx);
-        }
-    }
-
-    /// Begins to connect to the next address.
-    fn open(&mut self, target_idx: usize) {
-        let now = self.now();
-        let address = self.pools[target_idx].next_address(now);
-        if let Err(failure) = self.connect(target_idx, address) {
-            self.connect_failed(target_idx, address, failure);
-        }
-    }
-
-    fn connect(&mut self, target_idx: usize, address: Option<SocketAddr>) -> Result<(), Failure> {
-        let opened = self.now();
-        let address = address.ok_or(Failure::Dns)?;
-        let tls = self.spec.requests.targets[target_idx].tls.as_ref();
-        let mut wire = Wire::connect(address, tls).map_err(|error| Failure::of_io(&error))?;
-        let connection_idx = self.free.pop().unwrap_or_else(|| {
-            self.connections.push(None);
-            self.connections.len() - 1
-        });
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        let token = Token(connection_idx);
-        if let Err(error) = self.poll.registry().register(&mut wire.stream, token, interest) {
-            self.free.push(connection_idx);
-            return Err(Failure::of_io(&error));
-        }
-        let session = self.spec.requests.sessions.as_ref().map(h2_session);
-        self.connections[connection_idx] = Some(Connection {
-            wire,
-            session,
-            is_leaving: false,
-            target_idx,
-            address,
-            is_stray: false,
-            heard: opened,
-            phase: Phase::Connecting,
-            parser: Parser::new(&self.spec.method),
-            job: None,
-            n_written: 0,
-            n_served: 0,
-            times: Times { opened, ..Times::default() },
-        });
-        let pool = &mut self.pools[target_idx];
-        pool.n_open += 1;
-        pool.n_opening += 1;
-        Ok(())
-    }
-
-    /// An attempt to connect failed. Where there is another address, `open_more` tries that.
-    fn connect_failed(&mut self, target_idx: usize, address: Option<SocketAddr>, failure: Failure) {
-        let now = self.now();
-        let pool = &mut self.pools[target_idx];
-        if pool.refused(address, failure, now) {
-            return;
-        }
-        self.tally.refused_here(failure);
-        // Who waits for a connection that is there is served by it later.
-        if pool.n_open == 0 {
-            self.fail_waiting(target_idx, failure);
-        }
-    }
-
     fn fail_waiting(&mut self, target_idx: usize, failure: Failure) {
         // A user may come back at once: only those who wait now fail.
         for _ in 0..self.pools[target_idx].waiting.len() {
@@ -528,62 +426,6 @@ impl Shard {
         let rest = if rests { pool.backoff() } else { Duration::ZERO };
         let rest = u64::try_from(rest.as_nanos()).unwrap_or(0);
         self.spec.arrivals.over(job.due, now + rest);
-    }
-
-    /// Writes a request on a connection that has none. What time it is then.
-    fn start(&mut self, connection_idx: usize, mut job: Job, now: u64) -> u64 {
-        let Some(Some(connection)) = self.connections.get_mut(connection_idx) else {
-            self.wait(job);
-            return now;
-        };
-        job.started = now;
-        connection.job = Some(job);
-        connection.phase = Phase::Busy;
-        connection.n_written = 0;
-        connection.parser.reset();
-        self.n_busy += 1;
-        self.write(connection_idx)
-    }
-
-    /// Writes on. What time it is then.
-    fn write(&mut self, connection_idx: usize) -> u64 {
-        let origin = self.spec.origin;
-        let Some(Some(connection)) = self.connections.get_mut(connection_idx) else {
-            return self.now();
-        };
-        let Some(job) = connection.job else { return self.now() };
-        let variant = self.spec.requests.variant(job.due.variant);
-        let mut wrote = None;
-        while connection.n_written < variant.len() {
-            match connection.wire.write(variant.after(connection.n_written)) {
-                Ok(n) => {
-                    let is_first = connection.n_written == 0;
-                    connection.n_written += n;
-                    self.tally.bytes_sent += n as u64;
-                    let now = nanos_since(origin);
-                    wrote = Some(now);
-                    if is_first && job.n_retries == 0 {
-                        self.tally.sent += 1;
-                        if self.spec.arrivals.has_due_times() {
-                            record(&mut self.tally.send_lag, now.saturating_sub(job.due.at));
-                        }
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return wrote.unwrap_or_else(|| self.now());
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.broke(connection_idx, Failure::of_io(&error));
-                    return self.now();
-                }
-            }
-        }
-        let now = wrote.unwrap_or_else(|| nanos_since(origin));
-        if connection.n_served == 0 {
-            connection.times.written = now;
-        }
-        now
     }
 
     fn ready(&mut self, event: &Event) {
@@ -621,163 +463,6 @@ impl Shard {
                     self.read(connection_idx, is_ending);
                 }
             }
-        }
-    }
-
-    fn refuse(&mut self, connection_idx: usize, error: &io::Error) {
-        let Some(Some(connection)) = self.connections.get(connection_idx) else { return };
-        let (target_idx, address) = (connection.target_idx, connection.address);
-        self.close(connection_idx, None);
-        self.connect_failed(target_idx, Some(address), Failure::of_io(error));
-        self.open_more(target_idx);
-    }
-
-    fn shake_hands(&mut self, connection_idx: usize) {
-        let Some(Some(connection)) = self.connections.get_mut(connection_idx) else { return };
-        match connection.wire.shake_hands() {
-            Ok(true) => {}
-            Ok(false) => {
-                let times = &mut connection.times;
-                times.secured = nanos_since(self.spec.origin);
-                let phases = &mut self.tally.phases;
-                record(&mut phases.connect, times.connected.saturating_sub(times.opened));
-                let target_idx = connection.target_idx;
-                if self.spec.requests.targets[target_idx].tls.is_some() {
-                    record(&mut phases.tls, times.secured.saturating_sub(times.connected));
-                }
-                if connection.session.is_some() {
-                    self.greet(connection_idx);
-                    return;
-                }
-                let pool = &mut self.pools[target_idx];
-                pool.connected();
-                self.tally.connections_opened += 1;
-                self.offer(connection_idx);
-            }
-            Err(error) => self.refuse(connection_idx, &error),
-        }
-    }
-
-    /// A connection has nothing to do.
-    fn offer(&mut self, connection_idx: usize) {
-        let Some(Some(connection)) = self.connections.get_mut(connection_idx) else { return };
-        let target_idx = connection.target_idx;
-        if let Some(job) = self.next_waiting(target_idx) {
-            let now = self.now();
-            self.start(connection_idx, job, now);
-            return;
-        }
-        if let Some(Some(connection)) = self.connections.get_mut(connection_idx) {
-            connection.phase = Phase::Idle;
-            self.pools[target_idx].idle.push(connection_idx);
-        }
-    }
-
-    /// Reads until nothing waits. A read that did not fill the buffer has emptied the socket, and
-    /// what comes later is told anew; but an end that was told already is not told again.
-    fn read(&mut self, connection_idx: usize, is_ending: bool) {
-        loop {
-            let Some(Some(connection)) = self.connections.get_mut(connection_idx) else { return };
-            let n = match connection.wire.read(&mut self.buffer) {
-                Ok(0) => {
-                    self.closed(connection_idx);
-                    return;
-                }
-                Ok(n) => n,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => {
-                    self.broke(connection_idx, Failure::of_io(&error));
-                    return;
-                }
-            };
-            self.tally.bytes_received += n as u64;
-            if connection.n_served == 0 && connection.times.first_byte == 0 {
-                connection.times.first_byte = nanos_since(self.spec.origin);
-            }
-            let is_drained =
-                !is_ending && n < self.buffer.len() && connection.wire.short_read_drains();
-            if connection.phase != Phase::Busy {
-                // Nobody asked.
-                self.close(connection_idx, None);
-                return;
-            }
-            match connection.parser.feed(&self.buffer[..n]) {
-                Ok(Progress::Partial) => {}
-                Ok(Progress::Done { status, keeps }) => {
-                    // An end that came with the answer is not told again.
-                    self.answered(connection_idx, status, keeps && !is_ending);
-                    return;
-                }
-                Err(garbage) => {
-                    self.close(connection_idx, Some(Failure::of_garbage(garbage)));
-                    return;
-                }
-            }
-            if is_drained {
-                return;
-            }
-        }
-    }
-
-    /// The server closed; that can be the end of an answer.
-    fn closed(&mut self, connection_idx: usize) {
-        let Some(Some(connection)) = self.connections.get_mut(connection_idx) else { return };
-        if let (Phase::Busy, Some(Progress::Done { status, .. })) =
-            (connection.phase, connection.parser.close())
-        {
-            self.answered(connection_idx, status, false);
-            return;
-        }
-        self.broke(connection_idx, Failure::ClosedEarly);
-    }
-
-    /// A request that met a connection just being closed is written again: the server has never
-    /// seen it. Those that idle may be as stale, so that it waits for a fresh one.
-    fn broke(&mut self, connection_idx: usize, failure: Failure) {
-        let Some(Some(connection)) = self.connections.get_mut(connection_idx) else { return };
-        let was_stale = 0 < connection.n_served && connection.parser.is_untouched();
-        let was_written = 0 < connection.n_written;
-        let may_repeat = !was_written || is_repeatable(&self.spec.method);
-        let again = connection.job.filter(|_| was_stale && may_repeat);
-        if let Some(mut job) = again {
-            connection.job = None;
-            let target_idx = connection.target_idx;
-            self.n_busy -= 1;
-            self.close(connection_idx, None);
-            // What was written was counted as sent.
-            job.n_retries = job.n_retries.saturating_add(u8::from(was_written));
-            self.wait_first(job, target_idx);
-            self.open_more(target_idx);
-        } else {
-            self.close(connection_idx, Some(failure));
-        }
-    }
-
-    fn answered(&mut self, connection_idx: usize, status: u16, keeps: bool) {
-        let now = self.now();
-        let Some(Some(connection)) = self.connections.get_mut(connection_idx) else { return };
-        let Some(job) = connection.job.take() else { return };
-        let target_idx = connection.target_idx;
-        if connection.n_served == 0 {
-            self.tally.phases.first_exchange(
-                (job.started, connection.times.written),
-                (connection.times.first_byte, now),
-            );
-        }
-        connection.n_served += 1;
-        self.tally.status(status);
-        self.settle(job, Failure::of_status(status), now);
-        let Some(Some(connection)) = self.connections.get(connection_idx) else { return };
-        let variant = self.spec.requests.variant(job.due.variant);
-        let is_whole = connection.n_written == variant.len();
-        self.pools[target_idx].answered();
-        // Where we said that we would close, we do, whatever the server thinks of it.
-        if keeps && self.spec.keep_alive && is_whole && !connection.is_stray {
-            self.offer(connection_idx);
-        } else {
-            self.close(connection_idx, None);
-            self.open_more(target_idx);
         }
     }
 
