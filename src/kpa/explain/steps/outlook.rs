@@ -276,8 +276,8 @@ impl Known<'_> {
         text.words(" without a request, then when the activator has been in the path for ");
         text.number(&secs(grace));
         match self.outcome.map(|after| after.mode) {
-            Some(Mode::Proxy) => text.words(" (it is in it now)"),
-            Some(Mode::Serve) => text.words(" (it is not in it now)"),
+            Some(Mode::Proxy) => text.words(" (the mode asked for is Proxy)"),
+            Some(Mode::Serve) => text.words(" (the mode asked for is Serve)"),
             None => {}
         }
         if !retention.is_zero() && config.reachable {
