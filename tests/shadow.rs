@@ -23,6 +23,8 @@ use rampscope::event::run::Began;
 use rampscope::event::run::Executor;
 use rampscope::event::run::Mode;
 use rampscope::event::scaler::Autoscaler;
+use rampscope::event::scaler::AutoscalerLog;
+use rampscope::event::scaler::LogLine;
 use rampscope::event::source::Report;
 use rampscope::event::source::State;
 use rampscope::model::Model;
@@ -161,6 +163,42 @@ fn every_tick_of_a_real_panic_is_explained() {
     println!("{n_explained} explained");
     assert!(40 < n_explained);
     assert!(unexplained.is_empty(), "{}", unexplained.join("\n"));
+}
+
+/// Where only the log tells, each tick has the word that was written after it, though lines reach us
+/// before we come to the tick that follows.
+#[test]
+fn what_the_log_says_is_of_its_own_tick() {
+    let revision = Name { namespace: "default".to_owned(), name: "probe-00001".to_owned() };
+    let mut events = recorded();
+    events.retain(|(_, event)| !matches!(event, Event::Autoscaler(_)));
+    let (mut said, mut lines) = (None, Vec::new());
+    for (at, event) in &events {
+        if let Event::Seen(object) = event
+            && let Object::PodAutoscaler(autoscaler) = object.as_ref()
+            && let Some(desired) = autoscaler.desired
+            && said.replace(desired) != Some(desired)
+        {
+            // The reconciler writes its line, and then the object.
+            let written = ANCHOR.wall(at.saturating_sub(Duration::from_millis(60)));
+            let want = i64::from(desired);
+            let line = LogLine::PaScale { got: 0, want, desired: want, ebc: 0 };
+            let revision = revision.clone();
+            let line = AutoscalerLog { revision, pod: "autoscaler-0".to_owned(), written, line };
+            lines.push((*at, Event::AutoscalerLog(line)));
+        }
+    }
+    let n_lines = lines.len();
+    events.extend(lines);
+    let model = model(&sorted(events));
+    let mut n_told = 0;
+    for tick in shadow(&model).ticks() {
+        let Some(theirs) = tick.reported.and_then(|it| it.desired) else { continue };
+        n_told += 1;
+        assert_eq!(Some(theirs), tick.asked, "{}", told(tick));
+    }
+    println!("{n_told} ticks, {n_lines} lines");
+    assert!(40 < n_told && 5 < n_lines, "{n_told} ticks, {n_lines} lines");
 }
 
 // What is injected, and what is to be named.

@@ -20,13 +20,10 @@ def decisions(binary, run):
 
 
 def asked(ticks):
-    """Where nothing is exported: ours and theirs after bounds, and whether we panic; what a decision
-    asks for is seen after it."""
-    for tick, after in zip(ticks, ticks[1:]):
-        lines = tick["lines"]
-        lines["model"], lines["autoscaler"] = tick["pods"], after["lines"]["asked"]
-        lines["autoscaler_panicking"] = lines["autoscaler_panicking"] or tick["panicking"]
-    return ticks[:-1]
+    """Where nothing is exported: ours and theirs after bounds."""
+    for tick in ticks:
+        tick["lines"]["model"], tick["lines"]["autoscaler"] = tick["pods"], tick["lines"]["asked"]
+    return ticks
 
 
 def scored(ticks):

@@ -81,7 +81,8 @@ pub struct Shadow {
     due: Due,
     notes: VecDeque<(At, Note)>,
     readings: VecDeque<Reported>,
-    logged: Option<Reported>,
+    /// What the log said, each time that it said something else.
+    logged: VecDeque<Reported>,
     context: Context,
     /// What was asked for, since when, the newest last.
     asked: VecDeque<(At, Option<u32>)>,
@@ -260,7 +261,7 @@ impl Shadow {
             due: Due { scrape: first, tick: first + TICK },
             notes: VecDeque::new(),
             readings: VecDeque::new(),
-            logged: None,
+            logged: VecDeque::new(),
             context: Context::default(),
             asked: VecDeque::new(),
             ticked: None,
@@ -403,12 +404,13 @@ impl Shadow {
         if is_tick {
             self.sign(reported.read.saturating_sub(Duration::from_millis(40)), reported.read);
         }
-        let before = self.logged.unwrap_or(reported);
-        self.logged = Some(Reported {
-            desired: reported.desired.or(before.desired),
-            panicking: reported.panicking.or(before.panicking),
-            ..reported
-        });
+        let before = self.logged.back().copied().unwrap_or(reported);
+        let (desired, panicking) =
+            (reported.desired.or(before.desired), reported.panicking.or(before.panicking));
+        // It repeats itself whenever anything about the revision changes.
+        if self.logged.is_empty() || (before.desired, before.panicking) != (desired, panicking) {
+            push(&mut self.logged, Reported { desired, panicking, ..reported }, READINGS_MAX);
+        }
     }
 
     /// Another decider began: it knows nothing of what was before.
@@ -678,8 +680,12 @@ impl Shadow {
 
     /// The autoscaler's last word between two ticks.
     fn word_of(&self, from: At, to: At) -> Option<Reported> {
-        let metric = self.readings.iter().rev().find(|it| from < it.read && it.read <= to);
-        metric.or_else(|| self.logged.as_ref().filter(|_| self.readings.is_empty())).copied()
+        if self.readings.is_empty() {
+            // The next tick may have been a little before its time.
+            let until = to.saturating_sub(ASKED_WITHIN);
+            return self.logged.iter().rev().find(|it| it.read <= until).copied();
+        }
+        self.readings.iter().rev().find(|it| from < it.read && it.read <= to).copied()
     }
 
     /// What was asked for at a moment; before it was first seen to change, what was seen first.

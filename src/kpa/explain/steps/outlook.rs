@@ -276,8 +276,8 @@ impl Known<'_> {
         text.words(" without a request, then when the activator has been in the path for ");
         text.number(&secs(grace));
         match self.outcome.map(|after| after.mode) {
-            Some(Mode::Proxy) => text.words(" (the mode asked for is Proxy)"),
-            Some(Mode::Serve) => text.words(" (the mode asked for is Serve)"),
+            Some(Mode::Proxy) => text.words(" (asks for mode Proxy)"),
+            Some(Mode::Serve) => text.words(" (asks for mode Serve)"),
             None => {}
         }
         if !retention.is_zero() && config.reachable {
