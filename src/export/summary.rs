@@ -705,7 +705,7 @@ impl FindingSummary {
             name: finding.key(),
             summary: finding.summary(),
             detail: open.detail(),
-            settings: finding.settings(),
+            settings: open.settings(),
             revision: open.revision.as_ref().map(|revision| revision.name.clone()),
             since_s: open.since.as_secs_f64(),
             until_s: open.until.map(At::as_secs_f64),

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-
 use rampscope::event::Event;
 use rampscope::event::Stamped;
 use rampscope::event::cluster::Object;

@@ -25,7 +25,7 @@ impl Finding for ActivatorStays {
         "the activator never leaves the path"
     }
 
-    fn settings(&self) -> &'static [&'static str] {
+    fn settings(&self, _numbers: &[f64]) -> &'static [&'static str] {
         &["target-burst-capacity"]
     }
 

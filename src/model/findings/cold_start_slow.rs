@@ -22,7 +22,7 @@ impl Finding for ColdStartSlow {
         "cold starts take longer than promised"
     }
 
-    fn settings(&self) -> &'static [&'static str] {
+    fn settings(&self, _numbers: &[f64]) -> &'static [&'static str] {
         &["min-scale", "scale-to-zero-pod-retention-period", "activation-scale"]
     }
 

@@ -26,7 +26,7 @@ impl Finding for Flapping {
         "desired goes up and down again and again"
     }
 
-    fn settings(&self) -> &'static [&'static str] {
+    fn settings(&self, _numbers: &[f64]) -> &'static [&'static str] {
         &["window", "scale-down-delay", "max-scale-down-rate"]
     }
 

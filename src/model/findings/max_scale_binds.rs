@@ -21,7 +21,7 @@ impl Finding for MaxScaleBinds {
         "max-scale holds pods back"
     }
 
-    fn settings(&self) -> &'static [&'static str] {
+    fn settings(&self, _numbers: &[f64]) -> &'static [&'static str] {
         &["max-scale"]
     }
 

@@ -22,7 +22,7 @@ impl Finding for MetricsOff {
         "Knative's metrics are switched off"
     }
 
-    fn settings(&self) -> &'static [&'static str] {
+    fn settings(&self, _numbers: &[f64]) -> &'static [&'static str] {
         &["metrics-protocol in config-observability"]
     }
 

@@ -42,8 +42,8 @@ pub trait Finding: std::fmt::Debug + Sync {
     fn key(&self) -> &'static str;
     /// What it is, in half a line.
     fn summary(&self) -> &'static str;
-    /// The settings to look at.
-    fn settings(&self) -> &'static [&'static str];
+    /// The settings to look at, given the numbers that `check` gave.
+    fn settings(&self, numbers: &[f64]) -> &'static [&'static str];
     /// Whether it holds at this moment.
     fn check(&self, about: &About<'_>) -> Verdict;
     /// The evidence as a sentence: the numbers that `check` gave.
@@ -160,6 +160,11 @@ impl Open {
     /// The evidence as a sentence.
     pub fn detail(&self) -> String {
         self.finding().detail(&self.numbers)
+    }
+
+    /// The settings to look at.
+    pub fn settings(&self) -> &'static [&'static str] {
+        self.finding().settings(&self.numbers)
     }
 }
 

@@ -26,7 +26,7 @@ impl Finding for PanicsOften {
         "it panics too often"
     }
 
-    fn settings(&self) -> &'static [&'static str] {
+    fn settings(&self, _numbers: &[f64]) -> &'static [&'static str] {
         &["panic-threshold-percentage", "panic-window-percentage", "target", "min-scale"]
     }
 

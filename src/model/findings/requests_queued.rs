@@ -21,7 +21,7 @@ impl Finding for RequestsQueued {
         "requests wait in queue-proxy"
     }
 
-    fn settings(&self) -> &'static [&'static str] {
+    fn settings(&self, _numbers: &[f64]) -> &'static [&'static str] {
         &["containerConcurrency", "target-utilization-percentage", "max-scale"]
     }
 

@@ -30,7 +30,7 @@ impl Finding for ScaleDownFast {
         "scaling down is too fast for this load"
     }
 
-    fn settings(&self) -> &'static [&'static str] {
+    fn settings(&self, _numbers: &[f64]) -> &'static [&'static str] {
         &["scale-down-delay", "window", "scale-to-zero-pod-retention-period"]
     }
 

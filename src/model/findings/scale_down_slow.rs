@@ -24,7 +24,7 @@ impl Finding for ScaleDownSlow {
         "scaling down is too slow for this load"
     }
 
-    fn settings(&self) -> &'static [&'static str] {
+    fn settings(&self, _numbers: &[f64]) -> &'static [&'static str] {
         &["scale-down-delay", "window", "max-scale-down-rate", "min-scale"]
     }
 

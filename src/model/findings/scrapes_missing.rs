@@ -30,7 +30,7 @@ impl Finding for ScrapesMissing {
         "queue-proxies do not answer"
     }
 
-    fn settings(&self) -> &'static [&'static str] {
+    fn settings(&self, _numbers: &[f64]) -> &'static [&'static str] {
         &["NetworkPolicy to port 9090", "pods/proxy", "mesh compatibility"]
     }
 

@@ -25,7 +25,7 @@ impl Finding for TargetTooHigh {
         "the target is above what a pod can serve"
     }
 
-    fn settings(&self) -> &'static [&'static str] {
+    fn settings(&self, _numbers: &[f64]) -> &'static [&'static str] {
         &["target", "target-utilization-percentage", "containerConcurrency"]
     }
 

@@ -21,6 +21,7 @@ use crate::event::scaler::Stat;
 use crate::event::source::Report;
 use crate::event::source::State;
 use crate::event::traffic::Interval;
+use crate::event::traffic::Limit;
 use crate::series::LatencyHistogram;
 use crate::units::Anchor;
 use crate::units::UnixMicros;
@@ -158,7 +159,7 @@ impl Story {
     fn assert_open(&self, key: &str, since: f64, evidence: &str) {
         let open = self.open(key).unwrap_or_else(|| panic!("{key} is not open"));
         assert_eq!((open.since.as_secs_f64(), open.detail().as_str()), (since, evidence));
-        assert!(!open.finding().settings().is_empty());
+        assert!(!open.settings().is_empty());
     }
 
     #[track_caller]
@@ -408,18 +409,28 @@ fn we_ourselves_are_the_bottleneck() {
     let mut story = Story::new(&[TARGET]);
     story.load(1, 5, 100);
     story.assert_quiet("client_limited");
-    let interval = Interval {
-        began: At::from_secs(2),
-        lasted: Duration::from_secs(1),
-        client_limited: Some("in-flight cap".to_owned()),
-        ..Interval::default()
-    };
-    story.tell(3.0, Event::Traffic(Box::new(interval)));
-    story.assert_open(
-        "client_limited",
-        2.0,
-        "for 1.0 s in all so far: latencies of then are partly our own",
-    );
+    for (began, limit, short, setting) in [
+        (2, Some(Limit::Descriptors), "file descriptors; for 1.0 s", "ulimit -n"),
+        (3, Some(Limit::Connections), "connections; for 2.0 s", "target.max_in_flight"),
+        (4, None, "something unknown; for 3.0 s", "target.connections"),
+    ] {
+        let interval = Interval {
+            began: At::from_secs(began),
+            lasted: Duration::from_secs(1),
+            client_limited: Some("the cause in words".to_owned()),
+            limit,
+            ..Interval::default()
+        };
+        story.tell(
+            f64::from(u32::try_from(began).unwrap()) + 1.0,
+            Event::Traffic(Box::new(interval)),
+        );
+        let detail =
+            format!("short of {short} in all so far: latencies of then are partly our own");
+        story.assert_open("client_limited", 2.0, &detail);
+        let open = story.model.findings.open().find(|it| it.finding().key() == "client_limited");
+        assert!(open.unwrap().settings().contains(&setting), "{limit:?}");
+    }
 }
 
 #[test]

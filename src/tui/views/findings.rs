@@ -65,7 +65,7 @@ fn draw_one(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, open: &Open)
     let margin = Rect { x: area.x + 2, width: area.width.saturating_sub(2), ..area };
     let evidence = if is_over { Role::Dim } else { Role::Text };
     canvas.line(margin, 1, [theme.span(evidence, open.detail())]);
-    let settings = open.finding().settings();
+    let settings = open.settings();
     let values: Vec<Option<String>> =
         settings.iter().map(|setting| value(scene, open, setting)).collect();
     let width: usize = settings.iter().map(|setting| text::width(setting) + 3).sum();
