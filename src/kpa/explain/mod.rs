@@ -366,6 +366,15 @@ fn number(x: f64) -> String {
     trimmed(format!("{x:.digits$}"))
 }
 
+/// What a division comes to that is rounded up: `8.34`, and `just above 7` where as many digits as
+/// one reads would hide what makes it 8.
+fn quotient(average: f64, target: f64) -> String {
+    let exactly = average / target;
+    let text = number(exactly);
+    let is_hidden = text.parse::<f64>().is_ok_and(|read| read.ceil() < exactly.ceil());
+    if is_hidden { format!("just above {text}") } else { text }
+}
+
 fn trimmed(text: String) -> String {
     if text.contains('.') {
         text.trim_end_matches('0').trim_end_matches('.').to_owned()

@@ -194,6 +194,15 @@ fn numbers_have_the_digits_that_one_reads() {
     ] {
         assert_eq!(number(x), text);
     }
+    for (average, text) in [
+        (58.42, "8.35"),
+        (49.0, "7"),
+        (49.003, "just above 7"),
+        (48.97, "7"),
+        (0.02, "just above 0"),
+    ] {
+        assert_eq!(quotient(average, 7.0), text, "{average}");
+    }
     for (x, text) in [
         (1.9, "1.9×"),
         (1.99, "1.99×"),
@@ -236,6 +245,14 @@ fn fifty_concurrent_at_a_target_of_ten_are_eight_pods_and_not_five() {
         ),
         "{}",
         plain(&fifty.otherwise)
+    );
+    // Both averages want 7 in panic; the target that gives 5 must do so for the larger of them.
+    let panics = explained(&config, (47.6, 48.94), 1);
+    assert!(
+        plain(&panics.otherwise)
+            .starts_with("5 with target 14 or target-utilization-percentage 97.9; 8 above 49"),
+        "{}",
+        plain(&panics.otherwise)
     );
     let more = explained(&config, (200.0, 200.0), 10);
     assert_eq!(

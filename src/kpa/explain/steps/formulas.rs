@@ -5,6 +5,7 @@ use crate::kpa::decide::Turn;
 use crate::kpa::explain::Sentence;
 use crate::kpa::explain::exact;
 use crate::kpa::explain::number;
+use crate::kpa::explain::quotient;
 use crate::kpa::explain::times_ready;
 use crate::kpa::reconcile::Gate;
 use crate::kpa::window::Aggregation;
@@ -43,7 +44,7 @@ impl Known<'_> {
         let mut text = Sentence::default();
         text.number(&exact(average));
         text.words(&format!(" ÷ {} = ", number(self.steps.target)));
-        text.words(&format!("{}, rounded up: ", number(average / self.steps.target)));
+        text.words(&format!("{}, rounded up: ", quotient(average, self.steps.target)));
         text.number(&wanted.max(0).to_string());
         text
     }

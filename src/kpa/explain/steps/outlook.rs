@@ -6,6 +6,7 @@ use crate::kpa::explain::Piece;
 use crate::kpa::explain::Sentence;
 use crate::kpa::explain::exact;
 use crate::kpa::explain::number;
+use crate::kpa::explain::quotient;
 use crate::kpa::reconcile::Gate;
 use crate::units::At;
 
@@ -39,7 +40,7 @@ impl Known<'_> {
                 ": {} ÷ {} = {}, ",
                 exact(average),
                 number(self.steps.target),
-                number(average / self.steps.target)
+                quotient(average, self.steps.target)
             ));
             text.number(&plural(
                 wanted.max(0),
@@ -61,7 +62,7 @@ impl Known<'_> {
     pub(super) fn brief(&self) -> Vec<Piece> {
         let mut text = Sentence::default();
         let (average, target) = (self.governs.1, self.steps.target);
-        let quotient = number(average / target);
+        let quotient = quotient(average, target);
         text.number(&format!("{average:>7.2} ÷ {} = {quotient}", number(target)));
         self.limit(&mut text);
         text.0
@@ -150,8 +151,15 @@ impl Known<'_> {
 
     /// Which target, utilisation or load gives other numbers.
     fn other_target(&self, text: &mut Sentence) {
-        let (_, average, wanted) = self.governs;
+        let wanted = self.governs.2;
         let utilization = self.config.target_utilization;
+        // In panic either average may ask for the pods, and a target must satisfy both.
+        let observed = self.steps.observed;
+        let average = if self.decision.panicking() {
+            observed.stable.max(observed.panic)
+        } else {
+            observed.stable
+        };
         if average <= 0.0 {
             text.words("the first request makes it 1");
             return;
