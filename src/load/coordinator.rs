@@ -327,6 +327,12 @@ impl Coordinator {
             self.pending.add(&counted.tally);
             shard.spare = Some(counted.tally);
         }
+        // While it drains we look often; a rate over so short a time would say nothing.
+        let is_ending = self.is_stopping || self.is_plan_over;
+        let is_short = self.parts.clock.at().since(self.pending.began()) < INTERVAL;
+        if is_ending && is_short && !is_drained {
+            return false;
+        }
         let interval = self.interval();
         self.watch_errors(&interval);
         // While events wait, order is kept; without room it grows until there is some.
@@ -361,7 +367,7 @@ impl Coordinator {
         let bad = interval.failed + interval.dropped;
         let all = bad + interval.succeeded;
         self.n_bad = if 0 < all && all < bad * 2 { self.n_bad + 1 } else { 0 };
-        // While a stop drains, intervals are short and there is nothing to hold.
+        // While a stop drains there is nothing to hold.
         if self.n_bad < BAD_INTERVALS || self.is_plan_over || self.is_stopping {
             return;
         }

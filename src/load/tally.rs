@@ -341,6 +341,11 @@ impl Pending {
         self.phases[0].record(took);
     }
 
+    /// When the interval began.
+    pub(super) const fn began(&self) -> At {
+        self.interval.began
+    }
+
     /// Before the shards are asked again: what is in flight is a state, not a count.
     pub(super) fn reopen(&mut self) {
         self.interval.in_flight = 0;

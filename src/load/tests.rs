@@ -448,6 +448,9 @@ fn stopping_drains_what_is_in_flight() {
         engine.stop();
     });
     assert_eq!((heard.sum(|it| it.failed), heard.sum(|it| it.succeeded)), (0, server.n_requests()));
+    // A rate over a few milliseconds would say nothing.
+    let whole = heard.intervals.iter().rev().skip(1);
+    assert!(whole.clone().all(|it| Duration::from_millis(400) <= it.lasted), "{whole:?}");
 }
 
 #[test]
