@@ -109,14 +109,6 @@ impl Recording {
         let demand = Demand::of(model, revision).ok_or(Missing::Demand)?;
         let basis = basis(model, revision).ok_or(Missing::Config)?;
         let (from, to) = (demand.from(), demand.to());
-        let starts = starts(model, revision);
-        let n_starts = starts.len();
-        let pods = Pods {
-            ready: ready_pods(scaling.ready.at(from, None)),
-            starts: if n_starts == 0 { vec![ASSUMED_START] } else { starts },
-            stops: stops(model, revision).unwrap_or(ASSUMED_STOP),
-            capacity: basis.effective().config.total_value,
-        };
         let lines: Vec<Line> = (demand.first..)
             .zip(&demand.seconds)
             .map(|(second, asked)| {
@@ -130,6 +122,15 @@ impl Recording {
                 }
             })
             .collect();
+        let starts = starts(model, revision);
+        let n_starts = starts.len();
+        let pods = Pods {
+            // The load may begin a moment before the first look at the pods.
+            ready: ready_pods(lines.iter().find_map(|line| line.ready)),
+            starts: if n_starts == 0 { vec![ASSUMED_START] } else { starts },
+            stops: stops(model, revision).unwrap_or(ASSUMED_STOP),
+            capacity: basis.effective().config.total_value,
+        };
         let totals = totals(model, revision, (scaling, &lines, pods.capacity), (from, to));
         let service = model.cluster.revisions.get(revision).and_then(|it| it.service.clone());
         Ok(Self {

@@ -702,6 +702,34 @@ fn only_knatives_own_autoscaler_has_a_configuration_and_can_be_played() {
 }
 
 #[test]
+fn a_load_that_begins_before_the_first_look_at_the_pods_is_played_with_those_that_were_there() {
+    use crate::model::recording::Recording;
+    let mut feed = Feed::new();
+    let executor = crate::event::run::Executor::Open;
+    feed.at(0.0, Event::Began(Box::new(Began { mode: Mode::Run, executor, ..began() })));
+    see(&mut feed, 0.1, config_autoscaler());
+    see(&mut feed, 0.2, revision_of("hello", "hello-00001"));
+    see(&mut feed, 0.3, autoscaler_of("hello-00001", "", 2));
+    feed.at(0.4, Event::Listing(Kind::Pod));
+    feed.pod(0.4, pod("a", -60, true));
+    feed.pod(0.4, pod("b", -60, true));
+    feed.at(0.4, Event::Listed(Kind::Pod));
+    for second in 0..3 {
+        let interval = crate::event::traffic::Interval {
+            began: At::from_secs(second),
+            lasted: Duration::from_secs(1),
+            in_flight: 9,
+            ..crate::event::traffic::Interval::default()
+        };
+        let ended = At::from_secs(second + 1).as_secs_f64();
+        feed.at(ended, Event::Traffic(Box::new(interval)));
+    }
+    let recording = Recording::of(&feed.model, &revision()).unwrap();
+    assert_eq!((recording.load.first, recording.lines[0].ready), (0, None));
+    assert_eq!(recording.pods.ready, 2);
+}
+
+#[test]
 fn the_runs_own_revision_has_a_decider_however_many_there_are() {
     let mut feed = Feed::new();
     see(&mut feed, 0.1, config_autoscaler());
