@@ -88,6 +88,9 @@ pub struct Shadow {
     asked: VecDeque<(At, Option<u32>)>,
     /// The last tick of the ticker itself.
     ticked: Option<At>,
+    /// Before it no tick of its own is the first one: two rounds of readings must be there, and what
+    /// is lived through is not lived again.
+    first_after: At,
     sight: Sight,
     evidence: Evidence,
     ticks: VecDeque<Tick>,
@@ -265,6 +268,7 @@ impl Shadow {
             context: Context::default(),
             asked: VecDeque::new(),
             ticked: None,
+            first_after: first + SECOND,
             sight: Sight::default(),
             evidence: Evidence::new(now),
             ticks: VecDeque::new(),
@@ -432,8 +436,10 @@ impl Shadow {
     /// known now.
     fn sign(&mut self, from: At, to: At) {
         self.phase.sign(from, to);
-        if let Some(ticked) = self.ticked {
-            self.due.tick = self.after_tick(ticked);
+        match (self.ticked, self.phase.most_likely()) {
+            (Some(ticked), _) => self.due.tick = self.after_tick(ticked),
+            (None, Some(phase)) => self.due.tick = phase::next(self.first_after, phase, TICK),
+            (None, None) => {}
         }
     }
 
@@ -460,6 +466,7 @@ impl Shadow {
         loop {
             let due = self.next_due();
             if until < due {
+                self.first_after = self.first_after.max(until);
                 return has_ticked;
             }
             self.hear_activators(due);
@@ -680,12 +687,12 @@ impl Shadow {
 
     /// The autoscaler's last word between two ticks.
     fn word_of(&self, from: At, to: At) -> Option<Reported> {
+        // The next tick may have been a little before its time.
+        let until = to.saturating_sub(ASKED_WITHIN);
         if self.readings.is_empty() {
-            // The next tick may have been a little before its time.
-            let until = to.saturating_sub(ASKED_WITHIN);
             return self.logged.iter().rev().find(|it| it.read <= until).copied();
         }
-        self.readings.iter().rev().find(|it| from < it.read && it.read <= to).copied()
+        self.readings.iter().rev().find(|it| from < it.read && it.read <= until).copied()
     }
 
     /// What was asked for at a moment; before it was first seen to change, what was seen first.
