@@ -300,7 +300,7 @@ pub(super) struct WhatIfArgs {
     #[arg(long, value_name = "KEY")]
     pub(super) find: Vec<String>,
     /// What a configuration of the search must keep, as p95<300ms, short<10s, panics<1
-    /// [default: no longer short than it was]
+    /// [default: no longer short than the model makes it as it was]
     #[arg(long, value_name = "PROMISE")]
     pub(super) under: Vec<Condition>,
     /// The revision [default: the run's own]

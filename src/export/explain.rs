@@ -57,7 +57,7 @@ pub fn page(revision: &Name, tick: &Tick, anchor: Anchor) -> String {
         let _ = writeln!(page, "{:<12} {}", question.title(), plain(answer));
     }
     let _ = writeln!(page, "three lines  {}", lines(tick));
-    let _ = writeln!(page, "input        {}", tick::input_words(&tick.input).1);
+    let _ = writeln!(page, "input        {}", tick::input_words(tick).1);
     page
 }
 
@@ -179,8 +179,9 @@ fn lines(tick: &Tick) -> String {
         pods(tick.asked),
         tick.decision.ready
     );
-    if tick::parts_unnamed(tick) {
-        text.push_str("; our averages are not those of the autoscaler");
+    if let Some(words) = tick::parts_unnamed(tick) {
+        text.push_str("; ");
+        text.push_str(words);
     }
     for (_, cause) in causes(tick) {
         text.push_str("; ");

@@ -359,6 +359,10 @@ pub fn found_text(found: &Found, conditions: &[Condition], subject: &Subject) ->
         }
         text.push('\n');
     }
+    let n_more = found.candidates.len().saturating_sub(CANDIDATES);
+    if 0 < n_more {
+        let _ = writeln!(text, "  … and {n_more} more; --json tells of all");
+    }
     if let Some(best) = best {
         let service = subject.service.as_ref();
         let service = service.map(|(namespace, name)| (namespace.as_str(), name.as_str()));

@@ -248,6 +248,15 @@ fn the_sentence_is_said_to_its_end_at_every_size() {
 }
 
 #[test]
+fn a_start_that_was_not_seen_has_no_length() {
+    let (model, mut ui) = scene(watched(), 10);
+    ui.show(View::Pods);
+    let page = text_of(&drawn(&model, &ui, &night(), (120, 40))).join("\n");
+    assert!(page.contains("its start was not seen"), "{page}");
+    assert!(!page.contains("ready after"), "{page}");
+}
+
+#[test]
 fn what_pods_bore_is_known_under_the_cursor() {
     let (model, mut ui) = scene(run(), 70);
     let rows = |ui: &Ui| -> Vec<String> {

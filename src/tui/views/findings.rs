@@ -110,7 +110,7 @@ fn looked_for(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let about = About { model: scene.model, revision, scaling };
     for (row, finding) in (0..area.height).zip(ALL) {
         let (role, word) = match finding.check(&about) {
-            Verdict::Fine => (Role::Good, "✓ not so         "),
+            Verdict::Fine => (Role::Good, "✓ not now        "),
             Verdict::Unknown => (Role::Dim, "– cannot be told "),
             Verdict::Holds(..) => (Role::Warn, "… not for long   "),
         };

@@ -14,7 +14,6 @@ use crate::model::scaling::RevisionScaling;
 use crate::model::shadow::Bounded;
 use crate::model::shadow::Cause;
 use crate::model::shadow::Incomplete;
-use crate::model::shadow::Input;
 use crate::model::shadow::PodTrouble;
 use crate::model::shadow::Shadow;
 use crate::model::shadow::Share;
@@ -200,7 +199,7 @@ pub fn other_than(tick: &Tick) -> Option<(u32, u32)> {
 /// What the averages are made of, at the right end of the lower edge.
 fn inputs(canvas: &mut Canvas<'_>, area: Rect, tick: &Tick) {
     let theme = canvas.theme;
-    let (role, words) = input_words(&tick.input);
+    let (role, words) = input_words(tick);
     let words = text::head(&words, usize::from(area.width.saturating_sub(8)));
     let width = u16::try_from(text::width(&words) + 2).unwrap_or(0);
     let x = area.right().saturating_sub(width + 2);
@@ -209,10 +208,15 @@ fn inputs(canvas: &mut Canvas<'_>, area: Rect, tick: &Tick) {
 }
 
 /// What the averages of a tick are made of, in words, and whether that is all there is.
-pub fn input_words(input: &Input) -> (Role, String) {
+pub fn input_words(tick: &Tick) -> (Role, String) {
+    let input = &tick.input;
     let pods = match (input.n_read, input.n_ready) {
         (_, 0) => "no pod ready".to_owned(),
         (read, ready) if read == ready && ready == 1 => "queue-proxy of the pod".to_owned(),
+        // Some became ready since.
+        (read, ready) if read == ready && ready < tick.decision.ready => {
+            format!("queue-proxies of the {ready} pods of a moment before")
+        }
         (read, ready) if read == ready => format!("queue-proxies of all {ready} pods"),
         (read, ready) => {
             let noun = if ready == 1 { "pod" } else { "pods" };
@@ -317,9 +321,9 @@ fn lines<'a>(theme: &Theme, tick: &Tick) -> Vec<Span<'a>> {
         spans.push(theme.strong(role, pods(value)));
     }
     let gaps = tick.gaps;
-    if parts_unnamed(tick) {
+    if let Some(words) = parts_unnamed(tick) {
         spans.push(theme.span(Role::Dim, "; "));
-        spans.push(theme.span(Role::Warn, "our averages are not those of the autoscaler"));
+        spans.push(theme.span(Role::Warn, words));
     }
     for cause in [gaps.model, gaps.asked, gaps.ready].into_iter().flatten() {
         spans.push(theme.span(Role::Dim, "; "));
@@ -328,11 +332,16 @@ fn lines<'a>(theme: &Theme, tick: &Tick) -> Vec<Span<'a>> {
     spans
 }
 
-/// Whether our model and the autoscaler part, and no cause is known but that each saw the load with
-/// its own eyes.
-pub fn parts_unnamed(tick: &Tick) -> bool {
-    let real = tick.reported.and_then(|it| it.desired);
-    tick.gaps.model.is_none() && real.is_some_and(|real| tick.decision.desired() != Some(real))
+/// What is said where our model and the autoscaler part, and no cause is known but that each looked
+/// with its own eyes.
+pub fn parts_unnamed(tick: &Tick) -> Option<&'static str> {
+    let (ours, theirs) = tick.decision.desired().zip(tick.reported?.desired)?;
+    match tick.input.source {
+        _ if ours == theirs || tick.gaps.model.is_some() => None,
+        Source::Pods => Some("our averages are not those of the autoscaler"),
+        Source::Exported => Some("its averages were exported a moment beside this decision"),
+        Source::Nothing => None,
+    }
 }
 
 /// A cause in words.

@@ -28,17 +28,19 @@ const KNOWN: u16 = 16;
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, life: &PodLife) {
     let theme = canvas.theme;
     let startup = Startup::of(scene.model, life);
+    // Moments before the first look would all be that of the look.
+    let seen = startup.span().filter(|_| life.seen_fresh);
     let mut title = vec![
         theme.strong(Role::Load, "start of "),
         theme.strong(Role::Text, text::pod(&life.pod.id.name)),
     ];
-    if let (Some(ready), Some((from, _))) = (startup.at(Step::Ready), startup.span()) {
+    if let (Some(ready), Some((from, _))) = (startup.at(Step::Ready), seen) {
         let took = text::seconds(ready.at.since(from));
         title.push(theme.span(Role::Text, format!(" · ready after {took}")));
     }
     title.extend(waiting(scene, life).map(|words| theme.span(Role::Dim, words)));
     let inside = canvas.frame(area, title);
-    let Some((from, to)) = startup.span().filter(|_| life.seen_fresh) else {
+    let Some((from, to)) = seen else {
         canvas.text(inside, 0, Role::Dim, "it was there before we looked: its start was not seen");
         return;
     };
