@@ -697,6 +697,7 @@ pub(crate) fn troubled() -> Vec<Stamped> {
             && At::from_secs(36) <= interval.began
         {
             interval.client_limited = Some("in-flight cap".to_owned());
+            interval.limit = Some(Limit::Connections);
         }
     }
     events
