@@ -53,16 +53,18 @@ fn go_away(last: u32, code: u32) -> Vec<u8> {
     frame(Kind::GoAway, 0, 0, &[last.to_be_bytes(), code.to_be_bytes()].concat())
 }
 
+/// A field of a head, spelled out.
+fn field(name: &str, value: &str) -> Vec<u8> {
+    let len = |text: &str| u8::try_from(text.len()).unwrap();
+    let mut out = vec![0, len(name)];
+    out.extend_from_slice(name.as_bytes());
+    out.push(len(value));
+    out.extend_from_slice(value.as_bytes());
+    out
+}
+
 /// A head of gRPC, and what follows it.
 fn call(stream: u32, n_messages: usize, status: &str) -> Vec<u8> {
-    let field = |name: &str, value: &str| {
-        let len = |text: &str| u8::try_from(text.len()).unwrap();
-        let mut out = vec![0, len(name)];
-        out.extend_from_slice(name.as_bytes());
-        out.push(len(value));
-        out.extend_from_slice(value.as_bytes());
-        out
-    };
     let mut head = vec![0x88];
     head.extend(field("content-type", "application/grpc"));
     let trailers = field("grpc-status", status);
@@ -396,6 +398,16 @@ fn calls_of_grpc_are_counted_by_status() {
     // The deadline is ours: no server has said so.
     assert_eq!(counted.map(n_of), [10, 10, 10, 0]);
     assert_eq!(heard.sum(|it| it.messages_received), 20);
+}
+
+#[test]
+fn a_status_does_not_make_an_answer_one_of_grpc() {
+    let server = Server::start(|_, stream| {
+        let head = [vec![0x88], field("content-type", "text/plain"), field("grpc-status", "0")];
+        Some(frame(Kind::Headers, END, stream, &head.concat()))
+    });
+    let heard = run(plan(&server.url(), "connections: 1, streams: 4", CALL, FOREVER));
+    assert_eq!(heard.errors(), ["answer is not gRPC by its content-type"]);
 }
 
 #[test]
