@@ -50,7 +50,7 @@ impl Finding for ClientLimited {
 
     fn detail(&self, numbers: &[f64]) -> String {
         format!(
-            "short of {}; for {:.1} s in all so far: latencies of then are partly our own",
+            "short of {}, {:.1} s in all: latencies then are partly our own",
             short(numbers).1,
             at(numbers, 0)
         )

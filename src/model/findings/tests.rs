@@ -410,9 +410,9 @@ fn we_ourselves_are_the_bottleneck() {
     story.load(1, 5, 100);
     story.assert_quiet("client_limited");
     for (began, limit, short, setting) in [
-        (2, Some(Limit::Descriptors), "file descriptors; for 1.0 s", "ulimit -n"),
-        (3, Some(Limit::Connections), "connections; for 2.0 s", "target.max_in_flight"),
-        (4, None, "something unknown; for 3.0 s", "target.connections"),
+        (2, Some(Limit::Descriptors), "file descriptors, 1.0 s", "ulimit -n"),
+        (3, Some(Limit::Connections), "connections, 2.0 s", "target.max_in_flight"),
+        (4, None, "something unknown, 3.0 s", "target.connections"),
     ] {
         let interval = Interval {
             began: At::from_secs(began),
@@ -425,8 +425,7 @@ fn we_ourselves_are_the_bottleneck() {
             f64::from(u32::try_from(began).unwrap()) + 1.0,
             Event::Traffic(Box::new(interval)),
         );
-        let detail =
-            format!("short of {short} in all so far: latencies of then are partly our own");
+        let detail = format!("short of {short} in all: latencies then are partly our own");
         story.assert_open("client_limited", 2.0, &detail);
         let open = story.model.findings.open().find(|it| it.finding().key() == "client_limited");
         assert!(open.unwrap().settings().contains(&setting), "{limit:?}");
