@@ -114,7 +114,8 @@ fn draw_marks(canvas: &mut Canvas<'_>, area: Rect, cells: Cells, marks: &[Mark],
     }
 }
 
-/// A word under a column, in the middle of it where there is room; nothing where another one is.
+/// A word under a column, in the middle of it where there is room; nothing where another one is or
+/// would touch it. The air that a word brings along counts as that.
 fn label(
     canvas: &mut Canvas<'_>,
     area: Rect,
@@ -128,10 +129,14 @@ fn label(
     }
     let column = u16::try_from(column).unwrap_or(0);
     let x = column.saturating_sub(width / 2).min(area.width - width);
-    if taken.iter().any(|it| x < it.end && it.start < x + width) {
+    let air =
+        |text: &str| u16::try_from(text::width(&span.content) - text::width(text)).unwrap_or(0);
+    let (before, after) = (air(span.content.trim_start()), air(span.content.trim_end()));
+    let seen = x + before..(x + width).saturating_sub(after);
+    if taken.iter().any(|it| seen.start <= it.end && it.start <= seen.end) {
         return;
     }
-    taken.push(x..x + width);
+    taken.push(seen);
     canvas.line(Rect { x: area.x + x, width, ..area }, 1, [span]);
 }
 
@@ -148,6 +153,25 @@ mod tests {
         let walls: Vec<_> = ticks.iter().map(|(_, at)| anchor.wall(*at).0 / 1_000_000).collect();
         assert_eq!(walls, [15, 30, 45, 60]);
         assert_eq!(ticks[0].0, 11);
+    }
+
+    /// The first label is moved to the right by the edge, towards the second.
+    #[test]
+    fn labels_do_not_touch() {
+        let theme = crate::tui::theme::Theme::default();
+        let times = |width: u16, from: u64| {
+            let area = Rect::new(0, 0, width, 2);
+            let mut buffer = ratatui::buffer::Buffer::empty(area);
+            let mut canvas = Canvas { buffer: &mut buffer, theme: &theme };
+            let (from, n) = (At::from_secs(from), usize::from(width));
+            let cells = Cells { from, to: from + Duration::from_secs(60), n };
+            draw(&mut canvas, area, (Anchor(UnixMicros(0)), cells), &[], &[]);
+            (0..width).map(|x| buffer[(x, 1)].symbol()).collect::<String>()
+        };
+        for (width, from) in (12..200).flat_map(|width| (0..30).map(move |from| (width, from))) {
+            let row = times(width, from);
+            assert!(row.split_whitespace().all(|word| word.len() == 8), "{width}: {row}");
+        }
     }
 
     #[test]
