@@ -6,31 +6,28 @@
 //! autoscaler reported of the same tick, and with the cause where the two part.
 
 mod causes;
+mod decider;
 mod feed;
 mod phase;
+mod tick;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::scaler::Activator;
-use crate::event::scaler::Origin;
 use crate::event::scaler::Stat;
 use crate::kpa::Config;
 use crate::kpa::Decision;
 use crate::kpa::Effective;
 use crate::kpa::Inputs;
-use crate::kpa::Memory;
 use crate::kpa::Mode;
 use crate::kpa::Observed;
 use crate::kpa::config::Metric;
 use crate::kpa::decide;
-use crate::kpa::decide::Turn;
 use crate::kpa::reconcile;
-use crate::kpa::reconcile::Gate;
 use crate::kpa::reconcile::Seen;
 use crate::kpa::reconcile::Status;
-use crate::kpa::window::Windows;
 use crate::units::Anchor;
 use crate::units::At;
 
@@ -42,8 +39,14 @@ pub use causes::PodTrouble;
 pub use feed::Load;
 pub use feed::Share;
 pub use phase::TICK;
+pub use tick::Bounded;
+pub use tick::Input;
+pub use tick::Reported;
+pub use tick::Source;
+pub use tick::Tick;
 
 use causes::bounded;
+use decider::Decider;
 use feed::Feed;
 use feed::Scraped;
 use phase::Phase;
@@ -96,87 +99,6 @@ pub struct Shadow {
     ticks: VecDeque<Tick>,
 }
 
-/// One tick, and what became of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Tick {
-    /// What the decider came to; its moments are those of the run.
-    pub decision: Decision,
-    /// What was in force, with its origins.
-    pub config: Arc<Effective>,
-    /// What the averages were made of.
-    pub input: Input,
-    /// What the reconciler makes of it; `None` where the `PodAutoscaler` is not seen.
-    pub outcome: Option<Bounded>,
-    /// What the autoscaler said of the same tick; `None`: nothing.
-    pub reported: Option<Reported>,
-    /// `status.desiredScale` of the `PodAutoscaler` after it; `None` is not known.
-    pub asked: Option<u32>,
-    /// Whether an activator that holds a first request called for it.
-    pub is_poke: bool,
-    /// Why the three lines part, where they do.
-    pub gaps: Gaps,
-}
-
-/// What a reconciliation makes of a decision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounded {
-    /// The scale after bounds and the way to zero; `None`: unknown.
-    pub want: Option<u32>,
-    /// What stood between a wished zero and zero replicas.
-    pub gate: Gate,
-    /// The mode to ask for.
-    pub mode: Mode,
-    /// The activators to ask for.
-    pub n_activators: u32,
-}
-
-/// What the averages of a tick were made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Input {
-    /// Whose numbers they are.
-    pub source: Source,
-    /// Ready pods that answered when they were last asked.
-    pub n_read: u32,
-    /// Pods that were ready then.
-    pub n_ready: u32,
-    /// How the activators' share is known.
-    pub share: Share,
-    /// Since when no second is missing; `None`: the newest is.
-    pub whole_since: Option<At>,
-    /// Whether that covers the stable window.
-    pub is_whole: bool,
-}
-
-/// Whose numbers the averages of a tick are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// Ours: from queue-proxies and activators.
-    Pods,
-    /// The autoscaler's own, as it exports them.
-    Exported,
-    /// Nobody's.
-    Nothing,
-}
-
-/// What the autoscaler said of a tick.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Reported {
-    /// When that was read, or written.
-    pub read: At,
-    /// How.
-    pub origin: Origin,
-    /// Pods wanted before bounds.
-    pub desired: Option<u32>,
-    /// Whether it panics.
-    pub panicking: Option<bool>,
-    /// Both averages.
-    pub observed: Option<Observed>,
-    /// Ready pods as it counts them.
-    pub ready: Option<u32>,
-    /// Excess burst capacity.
-    pub excess_burst_capacity: Option<f64>,
-}
-
 /// What the reconciler sees beside the decision.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Context {
@@ -190,18 +112,6 @@ pub struct Context {
     pub proxying_since: Option<At>,
     /// `spec.replicas` of the deployment; `None` is not known.
     pub replicas: Option<u32>,
-}
-
-/// What the autoscaler has in memory.
-#[derive(Debug, Clone, PartialEq)]
-struct Decider {
-    concurrency: Windows,
-    rps: Windows,
-    memory: Memory,
-    desired: Option<u32>,
-    excess_burst_capacity: i32,
-    /// Whether we know if it panics.
-    is_certain: bool,
 }
 
 /// When what is due next.
@@ -233,20 +143,6 @@ enum Note {
     Restart,
     /// Other parameters are in force.
     Configure(Arc<Effective>),
-}
-
-// === impl Tick ===
-
-impl Tick {
-    /// When.
-    pub const fn at(&self) -> At {
-        self.decision.at
-    }
-
-    /// The parameters in force.
-    pub fn config(&self) -> &Config {
-        &self.config.config
-    }
 }
 
 // === impl Shadow ===
@@ -738,59 +634,6 @@ impl Shadow {
     /// The wall clock, as a moment: Knative cuts time at its whole seconds.
     fn wall(&self, at: At) -> At {
         wall(self.anchor, at)
-    }
-}
-
-// === impl Decider ===
-
-impl Decider {
-    fn new(config: &Config, ready: u32, wall: At) -> Self {
-        let windows =
-            || Windows::new(config.aggregation, config.stable_window, config.panic_window);
-        Self {
-            concurrency: windows(),
-            rps: windows(),
-            memory: Memory::new(config, ready, wall),
-            desired: None,
-            excess_burst_capacity: crate::kpa::burst::initial_excess_burst_capacity(config),
-            is_certain: false,
-        }
-    }
-
-    fn reconfigure(&mut self, before: &Config, config: &Config, wall: At) {
-        if before.aggregation != config.aggregation {
-            let fresh =
-                || Windows::new(config.aggregation, config.stable_window, config.panic_window);
-            (self.concurrency, self.rps) = (fresh(), fresh());
-            return;
-        }
-        self.concurrency.resize(config.stable_window, config.panic_window, wall);
-        self.rps.resize(config.stable_window, config.panic_window, wall);
-    }
-
-    /// Remembers what was decided, and whether that is certain: after a whole stable window it is
-    /// known that there was no panic, and what is over the threshold surely is one.
-    fn after(
-        &mut self,
-        decided: &Decision,
-        input: &Input,
-        (at, last_whole): (At, Option<At>),
-        config: &Config,
-    ) {
-        if let Some(steps) = decided.steps {
-            self.desired = Some(steps.desired);
-            self.excess_burst_capacity = steps.excess_burst_capacity;
-        }
-        let sees_panic_window =
-            input.whole_since.is_some_and(|since| config.panic_window <= at.since(since));
-        let is_blind = last_whole.is_none_or(|last| config.panic_window < at.since(last));
-        if input.is_whole
-            || sees_panic_window && matches!(decided.turn, Turn::Entered | Turn::Extended)
-        {
-            self.is_certain = true;
-        } else if is_blind || input.source != Source::Pods {
-            self.is_certain = false;
-        }
     }
 }
 
