@@ -1,5 +1,6 @@
 //! What the autoscaler wants, why, and whether it panics: one entry a revision.
 
+mod lingering;
 mod panic;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,8 @@ use super::happenings::Happenings;
 use super::happenings::What;
 use super::shadow::Reported;
 use super::shadow::Shadow;
+
+use lingering::Still;
 
 pub use panic::Ignorance;
 pub use panic::PanicSpan;
@@ -124,6 +127,8 @@ pub struct RevisionScaling {
     pub ready_max: Option<u32>,
     /// The most pods that were desired.
     pub desired_max: Option<u32>,
+    /// Activators that have had nothing of it for some time, by pod.
+    still: BTreeMap<String, Still>,
     counted_at: At,
     counts: Option<PodCounts>,
     log_panics: Option<bool>,
@@ -235,11 +240,15 @@ impl Scaling {
 
     pub(super) fn activator(&mut self, at: At, reading: &Activator) {
         let Some(scaling) = self.entry(&reading.revision) else { return };
+        let still = lingering::still(scaling.still.remove(&reading.pod), reading);
+        let reading = &lingering::believed(still, reading);
+        scaling.still.extend(still.map(|still| (reading.pod.clone(), still)));
         if let Some(shadow) = &mut scaling.shadow {
             shadow.activator(reading);
         }
         scaling.activators.retain(|_, known| at.since(known.read) < fresh_for(known.every));
         scaling.activators.insert(reading.pod.clone(), reading.clone());
+        scaling.still.retain(|pod, _| scaling.activators.contains_key(pod));
         let all: Option<f64> = scaling.activators.values().map(|known| known.concurrency).sum();
         match all {
             Some(all) => scaling.activator.push(at, all),
