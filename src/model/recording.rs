@@ -196,17 +196,38 @@ fn starts(model: &Model, revision: &Name) -> Vec<Duration> {
     starts.into_iter().map(|(_, took)| took).collect()
 }
 
-/// Half of the pods needed no longer to go.
+/// How long a pod needs to go; `None`: none was seen to begin.
 fn stops(model: &Model, revision: &Name) -> Option<Duration> {
-    let mut stops: Vec<Duration> = model
-        .cluster
-        .gone
-        .iter()
-        .filter(|life| life.revision().as_ref() == Some(revision))
-        .filter_map(|life| Some(life.gone?.since(life.deleted_seen?)))
-        .collect();
-    stops.sort_unstable();
-    stops.get(stops.len().checked_sub(1)? / 2).copied()
+    let cluster = &model.cluster;
+    let lives = cluster.gone.iter().chain(cluster.pods.values());
+    let stops =
+        lives.filter(|life| life.revision().as_ref() == Some(revision)).filter_map(|life| {
+            let began = life.deleted_seen?;
+            Some((life.gone.unwrap_or(model.now).since(began), life.gone.is_some()))
+        });
+    median_of_unfinished(stops.collect())
+}
+
+/// What half of them did not exceed, of spans of which some had not ended when they were last seen:
+/// those count for as long as they were seen (Kaplan and Meier's estimate of what is left). The
+/// longest, where more than half had not ended.
+fn median_of_unfinished(mut spans: Vec<(Duration, bool)>) -> Option<Duration> {
+    spans.sort_unstable();
+    let mut left = 1.0;
+    for (n_longer, (span, has_ended)) in (0..spans.len()).rev().zip(&spans) {
+        if *has_ended {
+            left *= as_f64(n_longer) / as_f64(n_longer + 1);
+        }
+        if left <= 0.5 {
+            return Some(*span);
+        }
+    }
+    spans.last().map(|(span, _)| *span)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a count of pods")]
+const fn as_f64(n: usize) -> f64 {
+    n as f64
 }
 
 fn totals(
@@ -266,6 +287,22 @@ fn ready_pods(pods: Option<f64>) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_still_going_goes_for_longer_than_was_seen() {
+        let of = |spans: &[(u64, bool)]| {
+            let spans = spans.iter().map(|(secs, ended)| (Duration::from_secs(*secs), *ended));
+            median_of_unfinished(spans.collect()).map(|it| it.as_secs())
+        };
+        let (ended, going) = (true, false);
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&[(30, ended)]), Some(30));
+        assert_eq!(of(&[(3, ended), (1, ended), (2, ended)]), Some(2));
+        assert_eq!(of(&[(21, going), (4, going)]), Some(21));
+        // Of four at 2 s one ends; of the two that are seen for longer both end later.
+        assert_eq!(of(&[(2, ended), (5, going), (30, ended), (31, ended)]), Some(30));
+        assert_eq!(of(&[(1, ended), (30, going), (30, going)]), Some(30));
+    }
 
     #[test]
     fn the_area_is_that_within_the_span() {
