@@ -523,12 +523,12 @@ impl Ui {
     fn back(&mut self) {
         if !self.filter.is_empty() {
             self.filter.clear();
-        } else if self.cursor.is_some() {
-            self.cursor = None;
         } else if self.view == View::Help {
             self.show(self.view_before);
         } else if self.view != View::Overview {
             self.show(View::Overview);
+        } else {
+            self.cursor = None;
         }
     }
 

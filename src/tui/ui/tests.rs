@@ -174,6 +174,22 @@ fn the_cursor_stays_between_the_beginning_and_now() {
 }
 
 #[test]
+fn who_leaves_a_view_still_looks_at_the_same_moment() {
+    let model = Model::default();
+    let mut ui = ui();
+    ui.set_now(At::from_secs(60));
+    ui.update(Action::CursorLeft, &model);
+    let cursor = ui.cursor();
+    press(&mut ui, "w?", &model);
+    for view in [View::Why, View::Overview] {
+        press(&mut ui, "\x1b", &model);
+        assert_eq!((ui.view(), ui.cursor()), (view, cursor));
+    }
+    press(&mut ui, "\x1b", &model);
+    assert_eq!((ui.view(), ui.cursor()), (View::Overview, None));
+}
+
+#[test]
 fn leaving_asks_while_load_runs() {
     let running = model(Executor::Open, 100.0);
     assert_eq!(press(&mut ui(), "q", &running), None);
