@@ -80,6 +80,7 @@ pub(super) fn whatif(asked: WhatIf) -> Result<Outcome, Failure> {
     }
     if let Some(capacity) = asked.capacity {
         subject.pods.capacity = capacity;
+        subject.capacity_by = "as --capacity says";
     }
     let text = if asked.find.is_empty() {
         let changes = asked.changes;
@@ -187,6 +188,7 @@ fn loaded(path: &std::path::Path, asked: &WhatIf) -> Result<Subject, Failure> {
                 basis.effective().config.total_value
             },
         },
+        capacity_by: "Knative's default target (--capacity says otherwise)",
         load,
         n_starts: 0,
         basis,

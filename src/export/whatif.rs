@@ -60,6 +60,8 @@ pub struct Subject {
     pub load: Load,
     /// How pods behave.
     pub pods: Pods,
+    /// Who says what a pod bears.
+    pub capacity_by: &'static str,
     /// Starts that were seen; 0: they are assumed.
     pub n_starts: usize,
     /// The configuration as it was.
@@ -126,6 +128,7 @@ impl Subject {
             lines: recording.lines,
             load: recording.load,
             pods: recording.pods,
+            capacity_by: "the target as it was (--capacity says otherwise)",
             n_starts: recording.n_starts,
             basis: recording.basis,
             is_pinned: recording.is_pinned,
@@ -166,8 +169,8 @@ impl Subject {
             )
         });
         all.push(format!(
-            "a pod bears {}: what is beyond that in all is short of capacity",
-            self.pods.capacity
+            "a pod bears {}, {}: what is beyond that in all is short of capacity",
+            self.pods.capacity, self.capacity_by
         ));
         all
     }
@@ -524,6 +527,7 @@ mod tests {
                 stops: Duration::ZERO,
                 capacity: 10.0,
             },
+            capacity_by: "the target as it was",
             n_starts: 0,
             basis: Basis::default(),
             was: None,

@@ -353,7 +353,7 @@ fn remarks(canvas: &mut Canvas<'_>, area: Rect, played: &Played) {
         return;
     }
     let capacity = text::count(recording.pods.capacity);
-    let words = format!("{taken} · {starts} · a pod bears {capacity}");
+    let words = format!("{taken} · {starts} · a pod bears {capacity}, the target as it was");
     let below = Rect { y: area.y + 1, height: area.height - 1, ..area };
     let used = canvas.wrap(Rect { height: 2, ..below }, [theme.span(Role::Dim, words)]);
     let place = Rect { y: below.y + used, height: below.height.saturating_sub(used), ..below };
