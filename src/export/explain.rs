@@ -53,10 +53,10 @@ pub fn page(revision: &Name, tick: &Tick, anchor: Anchor) -> String {
     if !explained.otherwise.is_empty() {
         let _ = writeln!(page, "or else      {}", plain(&explained.otherwise));
     }
-    for (question, answer) in &explained.outlook {
-        let _ = writeln!(page, "{:<12} {}", question.title(), plain(answer));
+    for (question, answer) in tick::outlook(&explained, anchor) {
+        let _ = writeln!(page, "{:<12} {}", question.title(), plain(&answer));
     }
-    let _ = writeln!(page, "three lines  {}", lines(tick));
+    let _ = writeln!(page, "compared     {}", lines(tick));
     let _ = writeln!(page, "input        {}", tick::input_words(tick).1);
     page
 }
@@ -102,6 +102,7 @@ pub fn json(revision: &Name, tick: &Tick, anchor: Anchor) -> String {
         "steps": steps,
         "otherwise": otherwise(&explained),
         "outlook": outlook,
+        "panic_ends_at": explained.panic_ends.map(|at| anchor.wall(at).to_string()),
         "observed": tick.decision.steps.map(|steps| json!({
             "stable": steps.observed.stable,
             "panic": steps.observed.panic,

@@ -536,8 +536,10 @@ pub fn autoscaler(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let ebc = text::or_unknown(scaler.ebc, text::count);
     let role = if ebc == text::UNKNOWN { Role::Dim } else { Role::Text };
     let path = vec![theme.span(Role::Dim, "path "), theme.span(Role::Text, path)];
-    let ebc = vec![theme.span(Role::Dim, "EBC "), theme.strong(role, text::right(&ebc, 5))];
-    both(canvas, inside, 3, path, vec![ebc]);
+    let words = ["excess burst capacity ", "excess burst ", "EBC "];
+    let rights = words
+        .map(|words| vec![theme.span(Role::Dim, words), theme.strong(role, text::right(&ebc, 5))]);
+    both(canvas, inside, 3, path, rights.to_vec());
 }
 
 /// An average: `58.4`, or `≈58.4` where our own model stands for the autoscaler.

@@ -5,8 +5,11 @@ use ratatui::layout::Rect;
 use ratatui::text::Span;
 
 use crate::kpa::config::Setting;
+use crate::kpa::explain;
 use crate::kpa::explain::After;
 use crate::kpa::explain::Explanation;
+use crate::kpa::explain::Piece;
+use crate::kpa::explain::Question;
 use crate::kpa::explain::Step;
 use crate::kpa::explain::Subject;
 use crate::kpa::explain::steps;
@@ -23,6 +26,7 @@ use crate::tui::text;
 use crate::tui::theme::Role;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
+use crate::units::Anchor;
 use crate::units::At;
 
 use super::Scene;
@@ -73,7 +77,8 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let inside = canvas.frame(area, title(canvas.theme, scene, tick, &explained));
     inputs(canvas, area, tick);
     let is_tall = TALL <= inside.height;
-    let blocks = blocks(canvas.theme, tick, &explained, (is_tall, is_tall && !is_wide));
+    let outlook = outlook(&explained, scene.model.run.anchor());
+    let blocks = blocks(canvas.theme, tick, (&explained, outlook), (is_tall, is_tall && !is_wide));
     let last = blocks.len().saturating_sub(1);
     let mut row = 0;
     for block in blocks.iter().skip(scene.ui.selected().min(last)) {
@@ -242,10 +247,21 @@ pub fn input_words(tick: &Tick) -> (Role, String) {
     }
 }
 
+/// What comes next; the end of panic with its time of day, which can be looked up on the axis.
+pub fn outlook(explained: &Explanation, anchor: Anchor) -> Vec<(Question, Vec<Piece>)> {
+    let mut all = explained.outlook.clone();
+    let ends = all.iter_mut().find(|(question, _)| *question == Question::PanicEnds);
+    if let Some(((_, answer), at)) = ends.zip(explained.panic_ends) {
+        let text = format!("{}, ", text::clock_tenths(anchor, at));
+        answer.insert(0, Piece { text, role: explain::Role::Number });
+    }
+    all
+}
+
 fn blocks<'a>(
     theme: &Theme,
     tick: &Tick,
-    explained: &Explanation,
+    (explained, outlook): (&Explanation, Vec<(Question, Vec<Piece>)>),
     (is_tall, has_settings): (bool, bool),
 ) -> Vec<Block<'a>> {
     let plain = |text| Block { margin: Vec::new(), indent: 0, text };
@@ -271,10 +287,9 @@ fn blocks<'a>(
         let text = why::pieces(theme, explained.otherwise.clone());
         blocks.push(named("or else", Role::Accent, text));
     }
-    blocks.push(named("three lines", Role::Text, lines(theme, tick)));
-    for (question, answer) in &explained.outlook {
-        let text = why::pieces(theme, answer.clone());
-        blocks.push(named(question.title(), Role::Text, text));
+    blocks.push(named("compared", Role::Text, lines(theme, tick)));
+    for (question, answer) in outlook {
+        blocks.push(named(question.title(), Role::Text, why::pieces(theme, answer)));
     }
     blocks
 }

@@ -15,6 +15,7 @@ use crate::kpa::config::Metric;
 use crate::kpa::decide::Steps;
 use crate::kpa::reconcile::Gate;
 use crate::kpa::window::Aggregation;
+use crate::units::At;
 
 use super::Piece;
 use super::Sentence;
@@ -100,6 +101,8 @@ pub struct Explanation {
     pub otherwise: Vec<Piece>,
     /// What it waits for, and when that comes: one question each, with its answer.
     pub outlook: Vec<(Question, Vec<Piece>)>,
+    /// When panic ends at the earliest; `None`: there is none.
+    pub panic_ends: Option<At>,
     /// The step that bound the result; `None` without data.
     pub bound_by: Option<Kind>,
     /// Pods that are asked for in the end; `None` is not known.
@@ -223,6 +226,7 @@ pub fn steps(subject: &Subject<'_>) -> Explanation {
         steps: known.steps(),
         otherwise: known.otherwise(),
         outlook: known.outlook(),
+        panic_ends: known.panic_ends(),
         bound_by: Some(known.bound_by),
         pods: known.pods,
     }
@@ -248,6 +252,7 @@ fn without_data(subject: &Subject<'_>) -> Explanation {
         steps: Vec::new(),
         otherwise: Vec::new(),
         outlook: vec![(Question::WaitsFor, waits.0)],
+        panic_ends: None,
         bound_by: None,
         pods: subject.outcome.and_then(|after| after.want),
     }

@@ -203,8 +203,7 @@ impl Known<'_> {
             let line =
                 panic_line(self.config.panic_threshold, self.steps.target, self.decision.ready);
             text.words(&format!(
-                ": one window after the threshold was last reached; {} wanted (above {}) begin it anew",
-                line.wanted,
+                ": one window after the threshold was last reached; above {} it begins anew",
                 number(line.above)
             ));
             all.push((Question::PanicEnds, text.0));
@@ -221,7 +220,7 @@ impl Known<'_> {
 
     /// When panic ends at the earliest: at the first tick more than one stable window after the
     /// threshold was last reached.
-    fn panic_ends(&self) -> Option<At> {
+    pub(super) fn panic_ends(&self) -> Option<At> {
         self.decision.panic_since.map(|since| since + self.config.stable_window)
     }
 
