@@ -311,6 +311,11 @@ impl Scaling {
     }
 
     /// Whether the activators' metrics can be read.
+    pub(super) const fn do_activators_answer(&self) -> bool {
+        self.do_activators_answer
+    }
+
+    /// The activators' metrics can be read, or not.
     pub(super) fn activators_answer(&mut self, they_do: bool) {
         self.do_activators_answer = they_do;
         for shadow in self.shadows() {
@@ -513,8 +518,11 @@ fn fresh_for(every: Option<Duration>) -> Duration {
 /// What a reading says of the tick before it.
 fn reported(reading: &Autoscaler) -> Reported {
     let known = averages(reading);
+    // Before the first decision, which sets the target, zeros are no averages.
     let observed = match (known.stable, known.panic) {
-        (Some(stable), Some(panic)) => Some(Observed { stable, panic }),
+        (Some(stable), Some(panic)) if known.target != Some(0.0) => {
+            Some(Observed { stable, panic })
+        }
         _ => None,
     };
     Reported {

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::scaler::Activator;
+use crate::event::scaler::Origin;
 use crate::event::scaler::Stat;
 use crate::kpa::Config;
 use crate::kpa::Decision;
@@ -597,38 +598,53 @@ impl Shadow {
         known.or(self.asked.front()).and_then(|(_, asked)| *asked)
     }
 
+    /// The averages of a tick, and whose they are: ours, but the autoscaler's own while ours are not
+    /// of a whole window and it tells them, since it remembers what was before we came.
     fn observed(&self, at: At, config: &Config) -> (Source, Option<Observed>) {
-        let heard = self.sight.heard.filter(|heard| at.since(*heard) < OWN_FRESH);
-        if heard.is_some() {
-            let windows = self.decider.as_ref().map(|decider| match config.metric {
-                Metric::Concurrency => &decider.concurrency,
-                Metric::Rps => &decider.rps,
-            });
-            let observed = windows.and_then(|it| it.observed(self.wall(at), config.scraped()));
-            return (Source::Pods, observed);
+        let is_heard = self.sight.heard.is_some_and(|heard| at.since(heard) < OWN_FRESH);
+        let exported =
+            if is_heard && self.is_whole(at, config) { None } else { self.exported(at, is_heard) };
+        if let Some(observed) = exported {
+            return (Source::Exported, Some(observed));
         }
-        let nearest = self.readings.iter().find(|it| at < it.read).or(self.readings.back());
-        let exported = nearest
-            .filter(|it| at.since(it.read).max(it.read.since(at)) < EXPORTED_FRESH)
-            .and_then(|it| it.observed);
-        match exported {
-            Some(observed) => (Source::Exported, Some(observed)),
-            None => (Source::Nothing, None),
+        if !is_heard {
+            return (Source::Nothing, None);
         }
+        let windows = self.decider.as_ref().map(|decider| match config.metric {
+            Metric::Concurrency => &decider.concurrency,
+            Metric::Rps => &decider.rps,
+        });
+        let observed = windows.and_then(|it| it.observed(self.wall(at), config.scraped()));
+        (Source::Pods, observed)
+    }
+
+    /// The averages that the autoscaler exported of the tick at `at`; where nothing else is known
+    /// (`must_be_of_it` is false), those of a tick near it.
+    fn exported(&self, at: At, must_be_of_it: bool) -> Option<Observed> {
+        let near =
+            || self.readings.iter().find(|it| at < it.read).or(self.readings.back()).copied();
+        let is_near = |it: &Reported| at.since(it.read).max(it.read.since(at)) < EXPORTED_FRESH;
+        let of_it = self.word_of(at, at + TICK).filter(|it| it.origin != Origin::Log);
+        of_it.or_else(|| near().filter(|_| !must_be_of_it)).filter(is_near)?.observed
     }
 
     fn input(&self, at: At, source: Source, config: &Config) -> Input {
-        let whole_since = self.sight.whole_since;
-        let covers = |since: At| config.stable_window <= at.since(since);
         Input {
             source,
             n_read: self.sight.scraped.n_read,
             n_ready: self.sight.scraped.n_ready,
             share: self.sight.share,
-            whole_since,
-            is_whole: whole_since.is_some_and(covers)
-                || whole_since.is_some_and(|since| self.evidence.has_restarted_at(since)),
+            whole_since: self.sight.whole_since,
+            is_whole: self.is_whole(at, config),
         }
+    }
+
+    /// Whether we have heard all that the stable window of a tick is made of.
+    fn is_whole(&self, at: At, config: &Config) -> bool {
+        let covers = |since: At| {
+            config.stable_window <= at.since(since) || self.evidence.has_restarted_at(since)
+        };
+        self.sight.whole_since.is_some_and(covers)
     }
 
     /// The wall clock, as a moment: Knative cuts time at its whole seconds.
