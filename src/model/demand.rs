@@ -148,29 +148,50 @@ impl Demand {
     /// What the load asked of a revision, in the metric that it scales on; `None` where nobody
     /// says.
     pub fn of(model: &Model, revision: &Name) -> Option<Self> {
+        let all = [Witness::Generator, Witness::Pods, Witness::Autoscaler];
+        all.into_iter().find_map(|witness| Self::by(witness, model, revision))
+    }
+
+    /// What the autoscaler was told of it: our own generator also has in flight what is on its way,
+    /// and where the number of pods turns on a request or two, that is another number.
+    pub fn told(model: &Model, revision: &Name) -> Option<Self> {
+        let all = Self::of(model, revision)?;
+        let pods = Self::by(Witness::Pods, model, revision);
+        Some(match pods.filter(|_| model.scaling.do_activators_answer()) {
+            Some(pods) => all.overlaid(&pods),
+            None => all,
+        })
+    }
+
+    fn by(witness: Witness, model: &Model, revision: &Name) -> Option<Self> {
         let scaling = model.scaling.get(revision)?;
         let metric = scaling.config.as_ref().map_or(Metric::Concurrency, |it| it.config.metric);
-        let is_ours = model.loaded_revision().as_ref() == Some(revision);
-        let traffic = &model.traffic;
-        let sent = match metric {
-            Metric::Concurrency => &traffic.in_flight_by_second.series,
-            Metric::Rps => &traffic.sent_by_second.series,
+        let is_rps = metric == Metric::Rps;
+        let (traffic, inputs) = (&model.traffic, &scaling.inputs);
+        let series = match witness {
+            Witness::Generator if model.loaded_revision().as_ref() != Some(revision) => {
+                return None;
+            }
+            Witness::Generator if is_rps => &traffic.sent_by_second.series,
+            Witness::Generator => &traffic.in_flight_by_second.series,
+            Witness::Pods if is_rps => &inputs.rps,
+            Witness::Pods => &inputs.concurrency,
+            Witness::Autoscaler => &scaling.panic,
         };
-        let inputs = match metric {
-            Metric::Concurrency => &scaling.inputs.concurrency,
-            Metric::Rps => &scaling.inputs.rps,
-        };
-        [
-            (Witness::Generator, sent, is_ours),
-            (Witness::Pods, inputs, true),
-            (Witness::Autoscaler, &scaling.panic, true),
-        ]
-        .into_iter()
-        .filter(|(_, _, is_heard)| *is_heard)
-        .find_map(|(witness, series, _)| {
-            let (first, seconds) = by_second(series)?;
-            Some(Self { witness, metric, first, seconds })
-        })
+        let (first, seconds) = by_second(series)?;
+        Some(Self { witness, metric, first, seconds })
+    }
+
+    /// This, with `other` in its place in the seconds that that one knows, if these are nearly all.
+    fn overlaid(self, other: &Self) -> Self {
+        let seconds = (self.first..).zip(&self.seconds);
+        let known = |second| other.at(At::from_secs(second));
+        let n_known = seconds.clone().filter(|(second, _)| known(*second).is_some()).count();
+        if n_known * 10 < self.seconds.len() * 9 {
+            return self;
+        }
+        let seconds = seconds.map(|(second, own)| known(second).or(*own)).collect();
+        Self { witness: other.witness, seconds, ..self }
     }
 
     /// The moment at which it begins.
@@ -248,6 +269,21 @@ mod tests {
             series.set(At::from_millis(*millis), *value);
         }
         series
+    }
+
+    #[test]
+    fn who_hears_nearly_all_stands_in_place_of_who_knows_all() {
+        let metric = Metric::Concurrency;
+        let own =
+            Demand { witness: Witness::Generator, metric, first: 5, seconds: vec![Some(50.0); 20] };
+        let mut heard = vec![Some(48.5); 18];
+        heard.push(None);
+        let pods = Demand { witness: Witness::Pods, metric, first: 6, seconds: heard };
+        let told = own.clone().overlaid(&pods);
+        assert_eq!((told.witness, told.first, told.seconds.len()), (Witness::Pods, 5, 20));
+        assert_eq!([0, 1, 18, 19].map(|idx| told.seconds[idx]), [50.0, 48.5, 48.5, 50.0].map(Some));
+        let late = Demand { first: 9, ..pods };
+        assert_eq!(own.clone().overlaid(&late), own);
     }
 
     #[test]

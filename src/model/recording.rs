@@ -106,7 +106,7 @@ impl Recording {
         if let Some(other) = class.filter(|class| *class != Class::Kpa) {
             return Err(Missing::Class(other.name()));
         }
-        let demand = Demand::of(model, revision).ok_or(Missing::Demand)?;
+        let demand = Demand::told(model, revision).ok_or(Missing::Demand)?;
         let basis = basis(model, revision).ok_or(Missing::Config)?;
         let (from, to) = (demand.from(), demand.to());
         let lines: Vec<Line> = (demand.first..)

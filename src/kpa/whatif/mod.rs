@@ -128,6 +128,8 @@ struct Play<'a> {
     /// When each pod that was told to go is gone.
     going: Vec<At>,
     n_started: usize,
+    /// What was asked for in the second before, of which nobody was told yet.
+    asked: Option<f64>,
     demand_before: f64,
     totals: Totals,
 }
@@ -171,6 +173,7 @@ impl<'a> Play<'a> {
             alive: vec![At::ZERO; usize::try_from(ready).unwrap_or(0)],
             going: Vec::new(),
             n_started: 0,
+            asked: None,
             demand_before: 0.0,
             totals: Totals::default(),
         }
@@ -178,8 +181,14 @@ impl<'a> Play<'a> {
 
     fn second(&mut self, now: At, demand: Option<f64>) -> Tick {
         let ready = self.ready(now);
-        self.record(now, ready, demand);
+        // Scrapes and reports tell of the second before them.
+        let told = std::mem::replace(&mut self.asked, demand);
+        self.record(now, ready, told);
         let is_poked = self.desired == Some(0) && demand.is_some_and(|demand| 0.0 < demand);
+        if is_poked {
+            // The first request is reported at once, as one.
+            self.windows.record(now, 1.0);
+        }
         let second = now.as_micros() / 1_000_000;
         if is_poked || second.is_multiple_of(TICK_SECS) {
             self.decide(now, ready);
