@@ -514,6 +514,8 @@ impl Ui {
         }
         match self.cursor {
             Some(cursor) if self.session.is_replay => {
+                // It plays on from there, and that is what one wants to see.
+                (self.cursor, self.frozen) = (None, None);
                 Some(Command::Replay(ReplayCommand::Seek(cursor)))
             }
             _ => None,

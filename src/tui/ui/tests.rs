@@ -243,6 +243,7 @@ fn a_replay_is_steered_with_the_keys_of_the_load() {
     ui.set_now(At::from_secs(60));
     press(&mut ui, "g", &model);
     assert_eq!(press(&mut ui, "\n", &model), replay(ReplayCommand::Seek(At::ZERO)));
+    assert_eq!((ui.cursor(), ui.behind()), (None, None), "it plays on from there");
     assert_eq!(press(&mut ui, "q", &model), Some(Command::Quit), "nothing runs that could stop");
 }
 
