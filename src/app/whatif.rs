@@ -80,7 +80,7 @@ pub(super) fn whatif(asked: WhatIf) -> Result<Outcome, Failure> {
     }
     if let Some(capacity) = asked.capacity {
         subject.pods.capacity = capacity;
-        subject.capacity_by = "as --capacity says";
+        subject.capacity_by = "as --capacity says".into();
     }
     let text = if asked.find.is_empty() {
         let changes = asked.changes;
@@ -117,6 +117,16 @@ fn found(asked: &WhatIf, mut subject: Subject, curve: &Curve) -> Result<String, 
             "the load is known as {}; under another metric it would be another load",
             subject.metric.name()
         )));
+    }
+    if asked.capacity.is_none() {
+        // Who promises a latency says by that what a pod can bear.
+        let borne = asked.under.iter().filter_map(|it| Some((it.borne(curve)?, &it.text)));
+        if let Some((borne, promise)) = borne.min_by(|a, b| a.0.total_cmp(&b.0)) {
+            subject.pods.capacity = borne;
+            subject.capacity_by =
+                format!("the most at which the record shows {promise} (--capacity says otherwise)")
+                    .into();
+        }
     }
     let mut under = asked.under.clone();
     if under.is_empty() {
@@ -188,7 +198,7 @@ fn loaded(path: &std::path::Path, asked: &WhatIf) -> Result<Subject, Failure> {
                 basis.effective().config.total_value
             },
         },
-        capacity_by: "Knative's default target (--capacity says otherwise)",
+        capacity_by: "Knative's default target (--capacity says otherwise)".into(),
         load,
         n_starts: 0,
         basis,

@@ -1,6 +1,7 @@
 //! A what-if for people and for machines: the lines as they were and as they would be, what both
 //! come to, and the change to make by hand.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -61,7 +62,7 @@ pub struct Subject {
     /// How pods behave.
     pub pods: Pods,
     /// Who says what a pod bears.
-    pub capacity_by: &'static str,
+    pub capacity_by: Cow<'static, str>,
     /// Starts that were seen; 0: they are assumed.
     pub n_starts: usize,
     /// The configuration as it was.
@@ -128,7 +129,7 @@ impl Subject {
             lines: recording.lines,
             load: recording.load,
             pods: recording.pods,
-            capacity_by: "the target as it was (--capacity says otherwise)",
+            capacity_by: "the target as it was (--capacity says otherwise)".into(),
             n_starts: recording.n_starts,
             basis: recording.basis,
             is_pinned: recording.is_pinned,
@@ -407,8 +408,10 @@ pub fn found_json(found: &Found, conditions: &[Condition], subject: &Subject) ->
 fn measured(condition: &Condition, value: Option<f64>) -> String {
     let Some(value) = value else { return "not seen".to_owned() };
     match condition.what {
-        Measured::Latency(_) if value < 10.0 => format!("{:.0} ms", value * 1e3),
-        Measured::Latency(_) | Measured::Short => format!("{value:.0} s"),
+        // A latency is known by the upper bound of the bucket that it fell into.
+        Measured::Latency(_) if value < 10.0 => format!("≤ {:.0} ms", value * 1e3),
+        Measured::Latency(_) => format!("≤ {value:.0} s"),
+        Measured::Short => format!("{value:.0} s"),
         Measured::PodSeconds | Measured::Panics | Measured::ColdStarts | Measured::ReadyMax => {
             format!("{value:.0}")
         }
@@ -527,7 +530,7 @@ mod tests {
                 stops: Duration::ZERO,
                 capacity: 10.0,
             },
-            capacity_by: "the target as it was",
+            capacity_by: "the target as it was".into(),
             n_starts: 0,
             basis: Basis::default(),
             was: None,

@@ -206,6 +206,15 @@ impl Condition {
         matches!(self.what, Measured::Latency(_))
     }
 
+    /// The most in flight a pod, to a tenth, up to which a record showed that it holds; `None` where
+    /// it is not about latency, or was never seen to hold.
+    pub fn borne(&self, curve: &Curve) -> Option<f64> {
+        let Measured::Latency(share) = self.what else { return None };
+        let seen = curve.points(share).into_iter();
+        let (most, _) = seen.take_while(|(_, latency)| self.is_kept(Some(*latency))).last()?;
+        Some((most * 10.0).round() / 10.0)
+    }
+
     fn value(&self, totals: &Totals, mixture: &Mixture, curve: &Curve) -> Option<f64> {
         match self.what {
             Measured::Latency(share) => mixture.quantile(curve, share),

@@ -49,6 +49,14 @@ fn max_scale_cuts_and_min_scale_keeps() {
 }
 
 #[test]
+fn a_tick_knows_nothing_of_the_second_that_it_begins() {
+    let step = load(&[(20, 5.0), (20, 60.0)]);
+    let (ticks, _) = ticks(&config(&["target=10"]), &step, &pods(1));
+    let grows = ticks.iter().find(|tick| 1 < tick.desired).map(|tick| tick.at);
+    assert_eq!(grows, Some(At::from_secs(22)));
+}
+
+#[test]
 fn from_zero_the_first_request_wakes_it() {
     let (ticks, totals) = ticks(&config(&[]), &load(&[(11, 0.0), (30, 5.0)]), &pods(0));
     let desired = ticks.iter().find(|tick| 0 < tick.desired).unwrap();
@@ -99,6 +107,19 @@ fn a_larger_panic_window_sees_a_short_burst_later() {
     let (_, long) = ticks(&config(&["target=10", "panic-window=50%"]), &burst, &pods(2));
     assert_eq!((short.panics, long.panics), (1, 0));
     assert!(long.desired_max < short.desired_max);
+}
+
+#[test]
+fn what_a_promise_lets_a_pod_bear_is_what_the_record_showed() {
+    let mut curve = Curve::default();
+    for (per_pod, latency) in [(5.0, 0.1), (10.0, 0.2), (20.0, 0.4), (40.0, 0.2)] {
+        curve.add(per_pod, [(latency, 100.0)].into_iter());
+    }
+    let borne = |promise: &str| promise.parse::<Condition>().unwrap().borne(&curve);
+    assert_eq!(borne("p95<300ms"), Some(10.0), "what lies beyond a breach is luck");
+    assert_eq!(borne("p95<1s"), Some(50.1), "the bin of forty ends there");
+    assert_eq!(borne("p95<=100ms"), Some(5.0));
+    assert_eq!((borne("p95<100ms"), borne("short<5s")), (None, None));
 }
 
 #[test]
