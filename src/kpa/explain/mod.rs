@@ -366,13 +366,25 @@ fn number(x: f64) -> String {
     trimmed(format!("{x:.digits$}"))
 }
 
-/// What a division comes to that is rounded up: `8.34`, and `just above 7` where as many digits as
-/// one reads would hide what makes it 8.
-fn quotient(average: f64, target: f64) -> String {
+/// Digits after the point that anybody reads.
+const DIGITS_MAX: usize = 6;
+
+/// An average and what it comes to divided by `target`, which is rounded up: as exact as it has to
+/// be that one sees to what. `49.003` and `7.0004`, which make 8; `just above 7` where no digits
+/// show it.
+fn division(average: f64, target: f64) -> (String, String) {
     let exactly = average / target;
-    let text = number(exactly);
-    let is_hidden = text.parse::<f64>().is_ok_and(|read| read.ceil() < exactly.ceil());
-    if is_hidden { format!("just above {text}") } else { text }
+    let shows = |text: &String, by: f64| {
+        text.parse::<f64>().is_ok_and(|read| exactly.ceil() <= (read / by).ceil())
+    };
+    let exact_enough = |x: f64, brief: String, by: f64| {
+        let longer = (0..=DIGITS_MAX).map(|digits| trimmed(format!("{x:.digits$}")));
+        let longer = longer.filter(|text| brief.len() < text.len());
+        std::iter::once(brief.clone()).chain(longer).find(|text| shows(text, by)).ok_or(brief)
+    };
+    let dividend = exact_enough(average, exact(average), target).unwrap_or_else(|brief| brief);
+    let quotient = exact_enough(exactly, number(exactly), 1.0);
+    (dividend, quotient.unwrap_or_else(|brief| format!("just above {brief}")))
 }
 
 fn trimmed(text: String) -> String {

@@ -194,14 +194,17 @@ fn numbers_have_the_digits_that_one_reads() {
     ] {
         assert_eq!(number(x), text);
     }
-    for (average, text) in [
-        (58.42, "8.35"),
-        (49.0, "7"),
-        (49.003, "just above 7"),
-        (48.97, "7"),
-        (0.02, "just above 0"),
+    for (average, dividend, quotient) in [
+        (58.42, "58.42", "8.35"),
+        (49.0, "49", "7"),
+        (49.003, "49.003", "7.0004"),
+        (49.000_001, "49.000001", "just above 7"),
+        (49.000_000_1, "49", "just above 7"),
+        (133.3, "133.3", "19.04"),
+        (48.97, "48.97", "7"),
+        (0.02, "0.02", "0.003"),
     ] {
-        assert_eq!(quotient(average, 7.0), text, "{average}");
+        assert_eq!(division(average, 7.0), (dividend.to_owned(), quotient.to_owned()), "{average}");
     }
     for (x, text) in [
         (1.9, "1.9×"),

@@ -3,9 +3,9 @@
 use crate::kpa::config::Burst;
 use crate::kpa::decide::Turn;
 use crate::kpa::explain::Sentence;
+use crate::kpa::explain::division;
 use crate::kpa::explain::exact;
 use crate::kpa::explain::number;
-use crate::kpa::explain::quotient;
 use crate::kpa::explain::times_ready;
 use crate::kpa::reconcile::Gate;
 use crate::kpa::window::Aggregation;
@@ -42,9 +42,10 @@ impl Known<'_> {
     /// `58.4 ÷ 7 = 8.34 → 9`
     pub(super) fn division(&self, average: f64, wanted: i64) -> Sentence {
         let mut text = Sentence::default();
-        text.number(&exact(average));
+        let (average, quotient) = division(average, self.steps.target);
+        text.number(&average);
         text.words(&format!(" ÷ {} = ", number(self.steps.target)));
-        text.words(&format!("{}, rounded up: ", quotient(average, self.steps.target)));
+        text.words(&format!("{quotient}, rounded up: "));
         text.number(&wanted.max(0).to_string());
         text
     }

@@ -4,9 +4,9 @@ use crate::kpa::Mode;
 use crate::kpa::decide::panic_line;
 use crate::kpa::explain::Piece;
 use crate::kpa::explain::Sentence;
+use crate::kpa::explain::division;
 use crate::kpa::explain::exact;
 use crate::kpa::explain::number;
-use crate::kpa::explain::quotient;
 use crate::kpa::reconcile::Gate;
 use crate::units::At;
 
@@ -29,19 +29,19 @@ impl Known<'_> {
             text.words(": ");
             text.number("0 wanted");
         } else {
-            text.number(&format!("{} {}", exact(average), self.unit()));
+            let (dividend, quotient) = division(average, self.steps.target);
+            text.number(&format!("{dividend} {}", self.unit()));
+            if self.governs.0 == Kind::Panic {
+                text.words(&format!(" over {} s", self.config.panic_window.as_secs()));
+            }
             text.words(&format!(
                 ", target {} × {} = ",
                 number(self.config.total_value),
                 number(self.config.target_utilization)
             ));
-            text.number(&number(self.steps.target));
-            text.words(&format!(
-                ": {} ÷ {} = {}, ",
-                exact(average),
-                number(self.steps.target),
-                quotient(average, self.steps.target)
-            ));
+            let target = number(self.steps.target);
+            text.number(&target);
+            text.words(&format!(": {dividend} ÷ {target} = {quotient}, "));
             text.number(&plural(
                 wanted.max(0),
                 if self.bound_by == self.governs.0 { "" } else { "wanted" },
@@ -62,8 +62,11 @@ impl Known<'_> {
     pub(super) fn brief(&self) -> Vec<Piece> {
         let mut text = Sentence::default();
         let (average, target) = (self.governs.1, self.steps.target);
-        let quotient = quotient(average, target);
-        text.number(&format!("{average:>7.2} ÷ {} = {quotient}", number(target)));
+        let (dividend, quotient) = division(average, target);
+        // Points stand below each other, but where more digits are needed.
+        let is_brief = dividend == exact(average);
+        let dividend = if is_brief { format!("{average:.2}") } else { dividend };
+        text.number(&format!("{dividend:>7} ÷ {} = {quotient}", number(target)));
         self.limit(&mut text);
         text.0
     }
