@@ -157,6 +157,11 @@ fn every_tick_of_a_real_panic_is_explained() {
     let model = model(&recorded());
     let (mut n_explained, mut unexplained) = (0, Vec::new());
     for tick in shadow(&model).ticks() {
+        if let Some((made, _)) = &tick.made {
+            assert_eq!(made.desired(), tick.reported.and_then(|it| it.desired), "{}", told(tick));
+        }
+        let is_ours = tick.input.source == Source::Pods && tick.reported.is_some();
+        assert!(tick.made.is_some() || !is_ours, "{}", told(tick));
         let explained = explanation(tick);
         let is_said = explained.steps.iter().filter(|step| step.binds).count() == 1
             && explained.steps.is_sorted_by_key(|step| step.kind)
@@ -171,6 +176,33 @@ fn every_tick_of_a_real_panic_is_explained() {
     println!("{n_explained} explained");
     assert!(40 < n_explained);
     assert!(unexplained.is_empty(), "{}", unexplained.join("\n"));
+}
+
+/// Our eyes see half as much again as there is; what the autoscaler exports is what it decides by.
+#[test]
+fn how_it_was_decided_does_not_hang_on_what_we_see() {
+    let mut events = recorded();
+    for (_, event) in &mut events {
+        match event {
+            Event::QueueProxy(it) => {
+                for stat in &mut it.stat {
+                    stat.average_concurrent_requests *= 1.5;
+                }
+            }
+            Event::Activator(it) => it.concurrency = it.concurrency.map(|told| told * 1.5),
+            _ => {}
+        }
+    }
+    let model = model(&events);
+    let (mut n_made, mut n_other) = (0, 0);
+    for tick in shadow(&model).ticks().filter(|tick| tick.input.source == Source::Pods) {
+        let Some(theirs) = tick.reported.and_then(|it| it.desired) else { continue };
+        n_other += u32::from(tick.decision.desired() != Some(theirs));
+        n_made += 1;
+        assert_eq!(tick.as_made().0.desired(), Some(theirs), "{}", told(tick));
+    }
+    println!("{n_other} of {n_made} are other by what we see");
+    assert!(10 < n_other);
 }
 
 /// Where only the log tells, each tick has the word that was written after it, though lines reach us

@@ -32,7 +32,7 @@ pub fn page(revision: &Name, tick: &Tick, anchor: Anchor) -> String {
         revision.name,
         text::clock_tenths(anchor, tick.at()),
         tick.at().as_secs_f64(),
-        if tick.decision.panicking() { ", PANIC" } else { "" },
+        if tick.as_made().0.panicking() { ", PANIC" } else { "" },
         plain(&explained.headline),
     );
     for (n, step) in (1..).zip(&explained.steps) {
@@ -72,7 +72,7 @@ pub fn line(tick: &Tick, anchor: Anchor) -> String {
         text::clock_tenths(anchor, tick.at()),
         pods(explained.pods),
         if explained.pods == Some(1) { "pod " } else { "pods" },
-        if tick.decision.panicking() { " PANIC" } else { "      " },
+        if tick.as_made().0.panicking() { " PANIC" } else { "      " },
         plain(&explained.headline),
         causes(tick).iter().fold(String::new(), |all, (_, cause)| all + " [" + cause + "]"),
     )
@@ -96,14 +96,14 @@ pub fn json(revision: &Name, tick: &Tick, anchor: Anchor) -> String {
         "at": anchor.wall(tick.at()).to_string(),
         "at_s": tick.at().as_secs_f64(),
         "pods": explained.pods,
-        "panicking": tick.decision.panicking(),
+        "panicking": tick.as_made().0.panicking(),
         "bound_by": explained.bound_by.map(Kind::name),
         "headline": plain(&explained.headline),
         "steps": steps,
         "otherwise": otherwise(&explained),
         "outlook": outlook,
         "panic_ends_at": explained.panic_ends.map(|at| anchor.wall(at).to_string()),
-        "observed": tick.decision.steps.map(|steps| json!({
+        "observed": tick.as_made().0.steps.map(|steps| json!({
             "stable": steps.observed.stable,
             "panic": steps.observed.panic,
             "target": steps.target,
@@ -111,6 +111,7 @@ pub fn json(revision: &Name, tick: &Tick, anchor: Anchor) -> String {
         })),
         "lines": {
             "model": tick.decision.desired(),
+            "model_panicking": tick.decision.panicking(),
             "autoscaler": reported.and_then(|it| it.desired),
             "autoscaler_panicking": reported.and_then(|it| it.panicking),
             "autoscaler_source": reported.map(|it| source_name(it.origin)),
@@ -119,6 +120,7 @@ pub fn json(revision: &Name, tick: &Tick, anchor: Anchor) -> String {
         },
         "causes": causes,
         "input": {
+            "explained": if tick.made.is_some() { "autoscaler" } else { "model" },
             "source": match tick.input.source {
                 Source::Pods => "queue-proxies",
                 Source::Exported => "autoscaler",

@@ -45,7 +45,7 @@ def scored(ticks):
 def panic(ticks, idx):
     """Ours against theirs: right, early or late by one tick, or wrong."""
     theirs = lambda idx: ticks[idx]["lines"]["autoscaler_panicking"]
-    ours = ticks[idx]["panicking"]
+    ours = ticks[idx]["lines"]["model_panicking"]
     if theirs(idx) is None or ours == theirs(idx):
         return "right"
     if idx + 1 < len(ticks) and ours == theirs(idx + 1):

@@ -3,11 +3,14 @@
 //! It lives a little behind the present, so that every answer that belongs to a second is there
 //! before the second is reckoned with; then it scrapes, hears the activators and ticks in the
 //! order in which the autoscaler does. Each tick is kept with all that led to it, with what the
-//! autoscaler reported of the same tick, and with the cause where the two part.
+//! autoscaler reported of the same tick, and with the cause where the two part. Where the autoscaler
+//! exports its averages, the tick also has the decision over these: that is how it was made, and
+//! what a person is told; ours beside it shows what can be known without.
 
 mod causes;
 mod decider;
 mod feed;
+mod made;
 mod phase;
 mod tick;
 
@@ -22,6 +25,7 @@ use crate::kpa::Config;
 use crate::kpa::Decision;
 use crate::kpa::Effective;
 use crate::kpa::Inputs;
+use crate::kpa::Memory;
 use crate::kpa::Mode;
 use crate::kpa::Observed;
 use crate::kpa::config::Metric;
@@ -42,6 +46,7 @@ pub use feed::Share;
 pub use phase::TICK;
 pub use tick::Bounded;
 pub use tick::Input;
+pub use tick::Made;
 pub use tick::Reported;
 pub use tick::Source;
 pub use tick::Tick;
@@ -50,6 +55,7 @@ use causes::bounded;
 use decider::Decider;
 use feed::Feed;
 use feed::Scraped;
+use made::Remembered;
 use phase::Phase;
 
 /// How far behind the present it lives: a round of readings takes a second, and an answer some
@@ -81,6 +87,8 @@ pub struct Shadow {
     config: Option<Arc<Effective>>,
     feed: Feed,
     decider: Option<Decider>,
+    /// What was remembered before the newest tick.
+    remembered: Remembered,
     phase: Phase,
     due: Due,
     notes: VecDeque<(At, Note)>,
@@ -157,6 +165,7 @@ impl Shadow {
             config: None,
             feed: Feed::default(),
             decider: None,
+            remembered: Remembered::default(),
             phase: Phase::of(TICK),
             due: Due { scrape: first, tick: first + TICK },
             notes: VecDeque::new(),
@@ -432,6 +441,7 @@ impl Shadow {
                     self.decider = Some(decider);
                 }
                 self.sight.whole_since = Some(at);
+                self.remembered = Remembered::default();
             }
             Note::Configure(config) => {
                 let wall = self.wall(at);
@@ -508,6 +518,7 @@ impl Shadow {
         let input = self.input(at, source, &config.config);
         let Some(decider) = &mut self.decider else { return };
         let inputs = Inputs { ready, observed };
+        let memory_before = decider.memory.clone();
         let unchanged = self.evidence.before(at).map(|before| {
             let decided = decide(&before.config, &mut decider.memory.clone(), &inputs, wall);
             bounded(&before.config, decided.desired())
@@ -517,25 +528,9 @@ impl Shadow {
             self.evidence.moved();
         }
         decider.after(&decided, &input, (at, self.sight.last_whole), &config.config);
-        let outcome = self.context.status.map(|status| {
-            let seen = Seen {
-                desired: decider.desired,
-                excess_burst_capacity: decider.excess_burst_capacity,
-                ready,
-                replicas: self.context.replicas.unwrap_or(ready),
-                mode: self.context.mode.unwrap_or(Mode::Proxy),
-                proxying_since: self.context.proxying_since,
-            };
-            let outcome = reconcile::reconcile(&config.config, &status, &seen, wall);
-            Bounded {
-                want: outcome.want,
-                gate: outcome.gate,
-                mode: outcome.mode,
-                n_activators: outcome.n_activators,
-            }
-        });
-        let back = |moment: At| at.saturating_sub(wall.since(moment));
-        let decision = Decision { at, panic_since: decided.panic_since.map(back), ..decided };
+        let (desired, burst) = (decider.desired, decider.excess_burst_capacity);
+        let outcome = self.outcome(&config.config, (desired, burst), ready, wall);
+        let decision = self.of_run(at, decided);
         let observed_before = self.observed_last();
         self.settle(at, decision.steps.map(|steps| steps.observed));
         let mut tick = Tick {
@@ -543,6 +538,7 @@ impl Shadow {
             config,
             input,
             outcome,
+            made: None,
             reported: None,
             asked: self.asked_at((at + TICK).saturating_sub(ASKED_WITHIN)),
             is_poke,
@@ -550,6 +546,8 @@ impl Shadow {
         };
         tick.reported = self.word_of(at, at + TICK);
         tick.gaps = self.evidence.gaps(&tick, [observed_before, None]);
+        self.remembered.ours = Some(memory_before);
+        tick.made = self.made(&tick).map(|(made, _)| made);
         // One word says enough where nothing is known and nothing changes.
         let says_nothing = |tick: &Tick| !tick.decision.valid();
         if says_nothing(&tick)
@@ -560,6 +558,32 @@ impl Shadow {
             self.ticks.pop_back();
         }
         push(&mut self.ticks, tick, TICKS_MAX);
+    }
+
+    /// What the reconciler makes of a wish; `None` where the `PodAutoscaler` is not seen.
+    fn outcome(
+        &self,
+        config: &Config,
+        (desired, excess_burst_capacity): (Option<u32>, i32),
+        ready: u32,
+        wall: At,
+    ) -> Option<Bounded> {
+        let status = self.context.status?;
+        let seen = Seen {
+            desired,
+            excess_burst_capacity,
+            ready,
+            replicas: self.context.replicas.unwrap_or(ready),
+            mode: self.context.mode.unwrap_or(Mode::Proxy),
+            proxying_since: self.context.proxying_since,
+        };
+        let outcome = reconcile::reconcile(config, &status, &seen, wall);
+        Some(Bounded {
+            want: outcome.want,
+            gate: outcome.gate,
+            mode: outcome.mode,
+            n_activators: outcome.n_activators,
+        })
     }
 
     /// The tick before the one at `at` will hear nothing more: what the autoscaler said of it,
@@ -573,8 +597,37 @@ impl Shadow {
             last.reported = word;
             last.asked = asked;
             last.gaps = self.evidence.gaps(&last, [self.observed_last(), after]);
+            // Who began anew since remembers nothing of before that tick.
+            if self.remembered.ours.is_some() {
+                (last.made, self.remembered.theirs) = self.made(&last).unzip();
+            }
             self.ticks.push_back(last);
         }
+    }
+
+    /// How a tick was made, and what the autoscaler remembers since.
+    fn made(&self, tick: &Tick) -> Option<(Made, Memory)> {
+        let (config, wall) = (tick.config(), self.wall(tick.at()));
+        let word = tick.reported.filter(|_| tick.input.source == Source::Pods)?;
+        let ready = tick.decision.ready;
+        let (decision, memory) = self.remembered.decide(config, &word, (wall, ready))?;
+        // What stood around it then is not what stands around it later.
+        let known = tick.made.filter(|(before, _)| before.desired() == decision.desired());
+        let outcome = known.map_or_else(
+            || {
+                let burst = decision.steps.map_or(0, |steps| steps.excess_burst_capacity);
+                self.outcome(config, (decision.desired(), burst), decision.ready, wall)
+            },
+            |(_, outcome)| outcome,
+        );
+        Some(((self.of_run(tick.at(), decision), outcome), memory))
+    }
+
+    /// A decision with the moments of the run.
+    fn of_run(&self, at: At, decided: Decision) -> Decision {
+        let wall = self.wall(at);
+        let back = |moment: At| at.saturating_sub(wall.since(moment));
+        Decision { at, panic_since: decided.panic_since.map(back), ..decided }
     }
 
     /// Our averages at the newest tick.

@@ -25,6 +25,10 @@ pub struct Tick {
     pub input: Input,
     /// What the reconciler makes of it; `None` where the `PodAutoscaler` is not seen.
     pub outcome: Option<Bounded>,
+    /// The decision over the averages that the autoscaler itself exports, and what the reconciler
+    /// makes of it, where that comes to what it says it wished: how it was made. `None`: not known,
+    /// or the decision is made of these already.
+    pub made: Option<Made>,
     /// What the autoscaler said of the same tick; `None`: nothing.
     pub reported: Option<Reported>,
     /// `status.desiredScale` of the `PodAutoscaler` after it; `None` is not known.
@@ -34,6 +38,9 @@ pub struct Tick {
     /// Why the three lines part, where they do.
     pub gaps: Gaps,
 }
+
+/// A decision, and what the reconciler makes of it.
+pub type Made = (Decision, Option<Bounded>);
 
 /// What a reconciliation makes of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +108,15 @@ impl Tick {
     /// When.
     pub const fn at(&self) -> At {
         self.decision.at
+    }
+
+    /// The decision as it was made, as far as that is known, else as our model makes it; and what
+    /// the reconciler makes of it.
+    pub fn as_made(&self) -> (&Decision, Option<&Bounded>) {
+        match &self.made {
+            Some((decision, outcome)) => (decision, outcome.as_ref()),
+            None => (&self.decision, self.outcome.as_ref()),
+        }
     }
 
     /// The parameters in force.

@@ -110,7 +110,7 @@ fn before<'a>(
         let explained = explanation(tick);
         let clock = text::clock_tenths(scene.model.run.anchor(), tick.at());
         let pods = explained.pods.map_or_else(|| text::UNKNOWN.to_owned(), |it| it.to_string());
-        let word = if tick.decision.panicking() { "  P  " } else { "     " };
+        let word = if tick.as_made().0.panicking() { "  P  " } else { "     " };
         let mut spans = vec![
             theme.span(Role::Dim, format!("  {clock} ")),
             theme.strong(Role::Desired, text::right(&pods, 4)),
@@ -128,11 +128,8 @@ fn before<'a>(
 pub fn explanation(tick: &Tick) -> Explanation {
     let after =
         |bounded: &Bounded| After { want: bounded.want, gate: bounded.gate, mode: bounded.mode };
-    steps(&Subject {
-        config: tick.config(),
-        decision: &tick.decision,
-        outcome: tick.outcome.as_ref().map(after),
-    })
+    let (decision, outcome) = tick.as_made();
+    steps(&Subject { config: tick.config(), decision, outcome: outcome.map(after) })
 }
 
 /// No decision of this moment is known; `before` is the newest one before it.
@@ -184,7 +181,7 @@ fn title<'a>(
         theme.span(Role::Dim, " · tick of "),
         theme.span(Role::Text, clock),
     ];
-    if tick.decision.panicking() {
+    if tick.as_made().0.panicking() {
         spans.push(theme.span(Role::Dim, " · "));
         spans.push(theme.strong(Role::Panic, "▲ PANIC"));
     }
@@ -194,10 +191,10 @@ fn title<'a>(
     spans
 }
 
-/// What our model wants and what the autoscaler itself wants, where these are not the same. Both are
+/// What is explained and what the autoscaler itself wants, where these are not the same. Both are
 /// before `min-scale` and `max-scale`, as the decider has it.
 pub fn other_than(tick: &Tick) -> Option<(u32, u32)> {
-    let (ours, real) = tick.decision.desired().zip(tick.reported?.desired)?;
+    let (ours, real) = tick.as_made().0.desired().zip(tick.reported?.desired)?;
     (ours != real).then_some((ours, real))
 }
 
@@ -205,7 +202,9 @@ pub fn other_than(tick: &Tick) -> Option<(u32, u32)> {
 fn inputs(canvas: &mut Canvas<'_>, area: Rect, tick: &Tick) {
     let theme = canvas.theme;
     let (role, words) = input_words(tick);
-    let words = text::head(&words, usize::from(area.width.saturating_sub(8)));
+    let room = usize::from(area.width.saturating_sub(8));
+    let brief = words.split("; ").next().unwrap_or_default();
+    let words = text::head(if room < text::width(&words) { brief } else { &words }, room);
     let width = u16::try_from(text::width(&words) + 2).unwrap_or(0);
     let x = area.right().saturating_sub(width + 2);
     let edge = Rect { x, y: area.bottom().saturating_sub(1), width, height: 1 };
@@ -235,6 +234,10 @@ pub fn input_words(tick: &Tick) -> (Role, String) {
         Share::Unknown => "activators not known",
     };
     match input.source {
+        _ if tick.made.is_some() => (
+            Role::Dim,
+            format!("from the autoscaler's own averages; our model: {pods} and {share}"),
+        ),
         Source::Exported => (Role::Dim, "from the autoscaler's own averages".to_owned()),
         Source::Nothing => (Role::Warn, "no input is known".to_owned()),
         Source::Pods if input.is_whole && input.share == Share::Reported => {
