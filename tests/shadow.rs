@@ -185,7 +185,7 @@ fn how_it_was_decided_does_not_hang_on_what_we_see() {
     for (_, event) in &mut events {
         match event {
             Event::QueueProxy(it) => {
-                for stat in &mut it.stat {
+                if let Some(stat) = &mut it.stat {
                     stat.average_concurrent_requests *= 1.5;
                 }
             }
