@@ -103,6 +103,8 @@ pub struct Shadow {
     /// Before it no tick of its own is the first one: two rounds of readings must be there, and what
     /// is lived through is not lived again.
     first_after: At,
+    /// And it is not put off beyond this: signs that contradict each other would move it for ever.
+    first_by: At,
     sight: Sight,
     evidence: Evidence,
     ticks: VecDeque<Tick>,
@@ -175,6 +177,7 @@ impl Shadow {
             asked: VecDeque::new(),
             ticked: None,
             first_after: first + SECOND,
+            first_by: first + TICK * 2,
             sight: Sight::default(),
             evidence: Evidence::new(now),
             ticks: VecDeque::new(),
@@ -344,7 +347,10 @@ impl Shadow {
         self.phase.sign(from, to);
         match (self.ticked, self.phase.most_likely()) {
             (Some(ticked), _) => self.due.tick = self.after_tick(ticked),
-            (None, Some(phase)) => self.due.tick = phase::next(self.first_after, phase, TICK),
+            (None, Some(phase)) => {
+                let next = phase::next(self.first_after, phase, TICK);
+                self.due.tick = next.min(self.first_by);
+            }
             (None, None) => {}
         }
     }
@@ -394,7 +400,7 @@ impl Shadow {
     /// Nothing was heard for so long that what was remembered is worth nothing.
     fn oversleep(&mut self, until: At) {
         self.due = Due { scrape: until, tick: until };
-        self.ticked = None;
+        (self.ticked, self.first_by) = (None, until + TICK * 2);
         self.sight = Sight::default();
         for (at, _) in &mut self.notes {
             *at = until;
@@ -716,4 +722,22 @@ fn push<T>(ring: &mut VecDeque<T>, item: T, most: usize) {
         ring.pop_front();
     }
     ring.push_back(item);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kpa::whatif::Basis;
+    use crate::units::UnixMicros;
+
+    #[test]
+    fn signs_that_contradict_each_other_put_nothing_off_for_ever() {
+        let mut shadow = Shadow::new(Anchor(UnixMicros(0)), At::ZERO);
+        shadow.configure(At::ZERO, &Basis::default().effective());
+        for second in 1..12 {
+            shadow.sign(At::from_secs(second - 1), At::from_secs(second));
+            shadow.advance(At::from_secs(second));
+        }
+        assert!(shadow.ticked.is_some(), "{:?}", shadow.due);
+    }
 }
