@@ -203,8 +203,10 @@ fn inputs(canvas: &mut Canvas<'_>, area: Rect, tick: &Tick) {
     let theme = canvas.theme;
     let (role, words) = input_words(tick);
     let room = usize::from(area.width.saturating_sub(8));
-    let brief = words.split("; ").next().unwrap_or_default();
-    let words = text::head(if room < text::width(&words) { brief } else { &words }, room);
+    // Our model's inputs are beside the point there; what is missing of them never is.
+    let is_beside = tick.made.is_some() && room < text::width(&words);
+    let brief = words.split("; ").next().filter(|_| is_beside);
+    let words = text::head(brief.unwrap_or(&words), room);
     let width = u16::try_from(text::width(&words) + 2).unwrap_or(0);
     let x = area.right().saturating_sub(width + 2);
     let edge = Rect { x, y: area.bottom().saturating_sub(1), width, height: 1 };
