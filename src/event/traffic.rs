@@ -200,34 +200,18 @@ impl std::fmt::Debug for Histogram {
     }
 }
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
-
 impl Serialize for Histogram {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let digit = |value: u8| char::from(HEX[usize::from(value & 15)]);
-        let hex: String = self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect();
-        serializer.serialize_str(&hex)
+        serializer.serialize_str(&const_hex::encode(&self.0))
     }
 }
 
 impl<'de> Deserialize<'de> for Histogram {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(HexDigits)
+        // Digits are ASCII: that the text is UTF-8 need not be looked at before.
+        deserializer.deserialize_bytes(HexDigits)
     }
 }
-
-/// What each byte is worth as a hexadecimal digit; 255 if it is none.
-const DIGITS: [u8; 256] = {
-    let mut digits = [255; 256];
-    let mut value = 0;
-    while value < 16 {
-        let digit = HEX[value as usize];
-        digits[digit as usize] = value;
-        digits[digit.to_ascii_uppercase() as usize] = value;
-        value += 1;
-    }
-    digits
-};
 
 /// Reads a histogram where it stands: half of a record is such digits.
 struct HexDigits;
@@ -239,16 +223,13 @@ impl Visitor<'_> for HexDigits {
         f.write_str("a histogram, written as hexadecimal digits")
     }
 
+    fn visit_bytes<E: serde::de::Error>(self, hex: &[u8]) -> Result<Histogram, E> {
+        let digits = const_hex::decode(hex);
+        digits.map(Histogram).map_err(|_| E::invalid_value(Unexpected::Str("other text"), &self))
+    }
+
     fn visit_str<E: serde::de::Error>(self, hex: &str) -> Result<Histogram, E> {
-        let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
-        let digit = |c: u8| DIGITS[usize::from(c)];
-        let bytes = pairs.iter().map(|[high, low]| digit(*high) << 4 | digit(*low) & 15).collect();
-        // One look for all: no digit has a bit above the fourth.
-        let wrong = hex.bytes().fold(0, |seen, c| seen | digit(c)) & !15;
-        if wrong != 0 || !rest.is_empty() {
-            return Err(E::invalid_value(Unexpected::Str("other text"), &self));
-        }
-        Ok(Histogram(bytes))
+        self.visit_bytes(hex.as_bytes())
     }
 }
 
