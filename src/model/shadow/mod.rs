@@ -13,13 +13,13 @@ mod feed;
 mod made;
 mod phase;
 mod tick;
+mod words;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::scaler::Activator;
-use crate::event::scaler::Origin;
 use crate::event::scaler::Stat;
 use crate::kpa::Config;
 use crate::kpa::Decision;
@@ -57,14 +57,15 @@ use feed::Feed;
 use feed::Scraped;
 use made::Remembered;
 use phase::Phase;
+use words::ASKED_WITHIN;
+use words::EXPORTED_FRESH;
+use words::Words;
 
 /// How far behind the present it lives: a round of readings takes a second, and an answer some
 /// time.
 pub const LAG: Duration = Duration::from_millis(1250);
 /// Ticks that are kept: two hours.
 const TICKS_MAX: usize = 3600;
-/// Readings of the autoscaler that wait for their tick.
-const READINGS_MAX: usize = 16;
 /// Things that wait for their moment.
 const NOTES_MAX: usize = 64;
 /// The autoscaler and the activators act once a second.
@@ -75,11 +76,6 @@ const SCRAPE_AFTER_TICK: Duration = Duration::from_millis(50);
 const OWN_FRESH: Duration = Duration::from_secs(5);
 /// A longer silence than this is not lived through second by second: no window is longer.
 const SLEEP_MAX: Duration = Duration::from_secs(3600);
-/// What is asked for changes so soon after a tick, mostly much sooner.
-const ASKED_WITHIN: Duration = Duration::from_millis(300);
-/// What the autoscaler exported counts for so long.
-const EXPORTED_FRESH: Duration = Duration::from_secs(6);
-
 /// Our own decider of one revision.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shadow {
@@ -92,12 +88,8 @@ pub struct Shadow {
     phase: Phase,
     due: Due,
     notes: VecDeque<(At, Note)>,
-    readings: VecDeque<Reported>,
-    /// What the log said, each time that it said something else.
-    logged: VecDeque<Reported>,
+    words: Words,
     context: Context,
-    /// What was asked for, since when, the newest last.
-    asked: VecDeque<(At, Option<u32>)>,
     /// The last tick of the ticker itself.
     ticked: Option<At>,
     /// Before it no tick of its own is the first one: two rounds of readings must be there, and what
@@ -171,10 +163,8 @@ impl Shadow {
             phase: Phase::of(TICK),
             due: Due { scrape: first, tick: first + TICK },
             notes: VecDeque::new(),
-            readings: VecDeque::new(),
-            logged: VecDeque::new(),
+            words: Words::default(),
             context: Context::default(),
-            asked: VecDeque::new(),
             ticked: None,
             first_after: first + SECOND,
             first_by: first + TICK * 2,
@@ -275,9 +265,7 @@ impl Shadow {
             }
             _ => {}
         }
-        if self.asked.back().is_none_or(|(_, asked)| *asked != context.asked) {
-            push(&mut self.asked, (at, context.asked), READINGS_MAX);
-        }
+        self.words.asked(at, context.asked);
         self.context = context;
     }
 
@@ -301,15 +289,11 @@ impl Shadow {
         if is_fresh_decider {
             self.restart(reported.read);
         }
-        if let Some(before) = self.readings.back()
-            && before.observed != reported.observed
-            && before.observed.is_some()
-            && !is_fresh_decider
-        {
-            let (from, to) = (before.read, reported.read);
-            self.sign(from, to);
+        let before = self.words.read(reported);
+        let before = before.filter(|it| it.observed.is_some() && it.observed != reported.observed);
+        if let Some(before) = before.filter(|_| !is_fresh_decider) {
+            self.sign(before.read, reported.read);
         }
-        push(&mut self.readings, reported, READINGS_MAX);
     }
 
     /// A line of the log tells how it went on.
@@ -317,13 +301,7 @@ impl Shadow {
         if is_tick {
             self.sign(reported.read.saturating_sub(Duration::from_millis(40)), reported.read);
         }
-        let before = self.logged.back().copied().unwrap_or(reported);
-        let (desired, panicking) =
-            (reported.desired.or(before.desired), reported.panicking.or(before.panicking));
-        // It repeats itself whenever anything about the revision changes.
-        if self.logged.is_empty() || (before.desired, before.panicking) != (desired, panicking) {
-            push(&mut self.logged, Reported { desired, panicking, ..reported }, READINGS_MAX);
-        }
+        self.words.logged(reported);
     }
 
     /// Another decider began: it knows nothing of what was before.
@@ -546,11 +524,11 @@ impl Shadow {
             outcome,
             made: None,
             reported: None,
-            asked: self.asked_at((at + TICK).saturating_sub(ASKED_WITHIN)),
+            asked: self.words.asked_by(at + TICK),
             is_poke,
             gaps: Gaps::default(),
         };
-        tick.reported = self.word_of(at, at + TICK);
+        tick.reported = self.words.of_tick(at, at + TICK);
         tick.gaps = self.evidence.gaps(&tick, [observed_before, None]);
         self.remembered.ours = Some(memory_before);
         tick.made = self.made(&tick).map(|(made, _)| made);
@@ -596,9 +574,7 @@ impl Shadow {
     /// and why they part, is settled.
     fn settle(&mut self, at: At, after: Option<Observed>) {
         let Some(before) = self.ticks.back().map(Tick::at) else { return };
-        let word = self.word_of(before, at);
-        // The next tick may have been a little before its time.
-        let asked = self.asked_at(at.saturating_sub(ASKED_WITHIN));
+        let (word, asked) = (self.words.of_tick(before, at), self.words.asked_by(at));
         if let Some(mut last) = self.ticks.pop_back() {
             last.reported = word;
             last.asked = asked;
@@ -641,28 +617,15 @@ impl Shadow {
         self.ticks.back()?.decision.steps.map(|steps| steps.observed)
     }
 
-    /// The autoscaler's last word between two ticks.
-    fn word_of(&self, from: At, to: At) -> Option<Reported> {
-        // The next tick may have been a little before its time.
-        let until = to.saturating_sub(ASKED_WITHIN);
-        if self.readings.is_empty() {
-            return self.logged.iter().rev().find(|it| it.read <= until).copied();
-        }
-        self.readings.iter().rev().find(|it| from < it.read && it.read <= until).copied()
-    }
-
-    /// What was asked for at a moment; before it was first seen to change, what was seen first.
-    fn asked_at(&self, at: At) -> Option<u32> {
-        let known = self.asked.iter().rev().find(|(since, _)| *since <= at);
-        known.or(self.asked.front()).and_then(|(_, asked)| *asked)
-    }
-
     /// The averages of a tick, and whose they are: ours, but the autoscaler's own while ours are not
     /// of a whole window and it tells them, since it remembers what was before we came.
     fn observed(&self, at: At, config: &Config) -> (Source, Option<Observed>) {
         let is_heard = self.sight.heard.is_some_and(|heard| at.since(heard) < OWN_FRESH);
-        let exported =
-            if is_heard && self.is_whole(at, config) { None } else { self.exported(at, is_heard) };
+        let exported = if is_heard && self.is_whole(at, config) {
+            None
+        } else {
+            self.words.exported(at, is_heard)
+        };
         if let Some(observed) = exported {
             return (Source::Exported, Some(observed));
         }
@@ -675,16 +638,6 @@ impl Shadow {
         });
         let observed = windows.and_then(|it| it.observed(self.wall(at), config.scraped()));
         (Source::Pods, observed)
-    }
-
-    /// The averages that the autoscaler exported of the tick at `at`; where nothing else is known
-    /// (`must_be_of_it` is false), those of a tick near it.
-    fn exported(&self, at: At, must_be_of_it: bool) -> Option<Observed> {
-        let near =
-            || self.readings.iter().find(|it| at < it.read).or(self.readings.back()).copied();
-        let is_near = |it: &Reported| at.since(it.read).max(it.read.since(at)) < EXPORTED_FRESH;
-        let of_it = self.word_of(at, at + TICK).filter(|it| it.origin != Origin::Log);
-        of_it.or_else(|| near().filter(|_| !must_be_of_it)).filter(is_near)?.observed
     }
 
     fn input(&self, at: At, source: Source, config: &Config) -> Input {
