@@ -196,7 +196,8 @@ fn lines(tick: &Tick) -> String {
 /// Where the lines part: which, and why.
 fn causes(tick: &Tick) -> Vec<(&'static str, String)> {
     let gaps = tick.gaps;
-    [("model", gaps.model), ("asked", gaps.asked), ("ready", gaps.ready)]
+    let averages = ("averages", gaps.averages);
+    [("model", gaps.model), averages, ("asked", gaps.asked), ("ready", gaps.ready)]
         .into_iter()
         .filter_map(|(line, cause)| Some((line, tick::cause_words(cause?))))
         .collect()

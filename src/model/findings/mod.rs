@@ -15,6 +15,7 @@ mod panics_often;
 mod requests_queued;
 mod scale_down_fast;
 mod scale_down_slow;
+mod scrapes_missed;
 mod scrapes_missing;
 mod target_too_high;
 
@@ -77,7 +78,7 @@ pub enum Verdict {
 }
 
 /// All findings, the worst first.
-pub const ALL: [&dyn Finding; 12] = [
+pub const ALL: [&dyn Finding; 13] = [
     &max_scale_binds::MaxScaleBinds,
     &target_too_high::TargetTooHigh,
     &requests_queued::RequestsQueued,
@@ -89,6 +90,7 @@ pub const ALL: [&dyn Finding; 12] = [
     &scale_down_slow::ScaleDownSlow,
     &activator_stays::ActivatorStays,
     &scrapes_missing::ScrapesMissing,
+    &scrapes_missed::ScrapesMissed,
     &metrics_off::MetricsOff,
 ];
 

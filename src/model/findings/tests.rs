@@ -132,7 +132,11 @@ impl Story {
     }
 
     fn stat(&mut self, secs: f64, idx: u32, in_flight: Option<f64>) {
-        let stat = in_flight.map(|it| Stat { average_concurrent_requests: it, ..Stat::default() });
+        let stat = in_flight.map(|it| Stat {
+            average_concurrent_requests: it,
+            process_uptime: secs,
+            ..Stat::default()
+        });
         let reading = QueueProxy {
             pod: name(&format!("hello-{idx}")),
             read: At::from(Duration::from_secs_f64(secs)),
@@ -346,6 +350,39 @@ fn a_queue_proxy_that_says_nothing_is_missed() {
     denied.pods(1.0, 2);
     (10..30).for_each(|secs| denied.pass(secs));
     denied.assert_quiet("scrapes_missing");
+}
+
+/// Two pods with three in flight each, of which the autoscaler averages so much.
+fn averaged(theirs: f64) -> Story {
+    let mut story = Story::new(&[TARGET, ("window", "20s"), ("target-burst-capacity", "0")]);
+    story.source(0.5, crate::model::ACTIVATOR_METRICS, State::Ok);
+    story.pods(1.0, 2);
+    for secs in 2..60u32 {
+        let secs = f64::from(secs);
+        (0..2).for_each(|idx| story.stat(secs, idx, Some(3.0)));
+        let mut reading = Autoscaler {
+            revision: name(REVISION),
+            read: At::from(Duration::from_secs_f64(secs)),
+            desired: Some(1.0),
+            actual: Some(2.0),
+            panic: Some(false),
+            stable_concurrency: Some(6.0),
+            panic_concurrency: Some(6.0),
+            ..Autoscaler::default()
+        };
+        if 40.0 <= secs {
+            reading.panic_concurrency = Some(theirs);
+        }
+        story.tell(secs, Event::Autoscaler(Box::new(reading)));
+    }
+    story
+}
+
+#[test]
+fn an_autoscaler_that_does_not_hear_its_pods_misses_scrapes() {
+    let open = averaged(0.0).open("scrapes_missed").unwrap();
+    assert_eq!(open.detail(), "it averages 0.0 where its pods had 6.0 concurrent");
+    averaged(5.5).assert_quiet("scrapes_missed");
 }
 
 #[test]

@@ -42,6 +42,9 @@ pub struct Gaps {
     pub asked: Option<Cause>,
     /// What is asked for against what is ready.
     pub ready: Option<Cause>,
+    /// Our averages against the autoscaler's, where the same number comes of both: it heard nothing
+    /// for a whole panic window, while its stable average stands.
+    pub averages: Option<Cause>,
 }
 
 /// Why two lines part.
@@ -191,7 +194,12 @@ impl Evidence {
     /// Where the lines of a tick part, with the causes. `beside` are our averages at the ticks
     /// before and after it; `None`: there was none, or not yet.
     pub(super) fn gaps(&mut self, tick: &Tick, beside: [Option<Observed>; 2]) -> Gaps {
-        Gaps { model: self.model(tick, beside), asked: asked(tick), ready: self.ready(tick) }
+        let model = self.model(tick, beside);
+        // Where it heard something it may have heard it in another second than we.
+        let is_deaf = || tick.reported.and_then(|it| it.observed).is_some_and(|it| it.panic <= 0.0);
+        let averages = || self.missed(tick, beside).filter(|_| is_deaf());
+        let averages = if model.is_none() { averages() } else { None };
+        Gaps { model, asked: asked(tick), ready: self.ready(tick), averages }
     }
 
     fn model(&self, tick: &Tick, beside: [Option<Observed>; 2]) -> Option<Cause> {
@@ -206,17 +214,21 @@ impl Evidence {
         if ours == theirs && !is_panic_other {
             return None;
         }
-        // What happened to the autoscaler itself explains it, for as long as its windows remember.
-        if let Some(cause) = self.begun_anew(tick) {
-            return Some(cause);
-        }
-        if let Some(at) = self.configured.filter(|at| is_lately(tick, *at)) {
-            return Some(Cause::ConfigChanged(at));
-        }
-        if let Some(incomplete) = self.incomplete(tick) {
-            return Some(Cause::Incomplete(incomplete));
-        }
-        has_missed(tick, beside).then_some(Cause::MissedScrape)
+        self.known(tick).or_else(|| self.missed(tick, beside))
+    }
+
+    /// What is known to have happened, for as long as the windows remember it: to the autoscaler
+    /// itself, to its settings, to our own eyes.
+    fn known(&self, tick: &Tick) -> Option<Cause> {
+        let changed = || self.configured.filter(|at| is_lately(tick, *at));
+        self.begun_anew(tick)
+            .or_else(|| changed().map(Cause::ConfigChanged))
+            .or_else(|| self.incomplete(tick).map(Cause::Incomplete))
+    }
+
+    fn missed(&self, tick: &Tick, beside: [Option<Observed>; 2]) -> Option<Cause> {
+        let is_unexplained = || self.known(tick).is_none();
+        (has_missed(tick, beside) && is_unexplained()).then_some(Cause::MissedScrape)
     }
 
     /// Whether another decider began, the later of two.

@@ -345,7 +345,7 @@ fn lines<'a>(theme: &Theme, tick: &Tick) -> Vec<Span<'a>> {
         spans.push(theme.span(Role::Dim, "; "));
         spans.push(theme.span(Role::Warn, words));
     }
-    for cause in [gaps.model, gaps.asked, gaps.ready].into_iter().flatten() {
+    for cause in [gaps.model, gaps.averages, gaps.asked, gaps.ready].into_iter().flatten() {
         spans.push(theme.span(Role::Dim, "; "));
         spans.push(theme.span(Role::Warn, cause_words(cause)));
     }
