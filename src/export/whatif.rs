@@ -266,6 +266,9 @@ impl Played {
         text.push_str(
             "  `modelled` is the configuration as it was: how far the model is from what was\n",
         );
+        if self.would == self.modelled {
+            let _ = writeln!(text, "  {}", whatif::SAME);
+        }
     }
 
     fn table(&self, text: &mut String) {
@@ -549,6 +552,16 @@ mod tests {
         assert!(told(true, "target=5").contains(caveat));
         assert!(!told(false, "target=5").contains(caveat));
         assert!(!told(true, "max-scale-up-rate=10").contains(caveat), "which is of all revisions");
+    }
+
+    #[test]
+    fn a_change_that_changes_nothing_says_so() {
+        let says_so = |change: &str| {
+            let played = subject().play(vec![change.parse().unwrap()]).unwrap();
+            played.text().contains(whatif::SAME)
+        };
+        assert!(says_so("max-scale=50"));
+        assert!(!says_so("target=1"));
     }
 
     #[test]

@@ -193,6 +193,28 @@ fn a_pinned_route_is_said_beside_the_change_to_make() {
 }
 
 #[test]
+fn a_change_that_changes_nothing_says_so() {
+    let (model, mut ui) = scene(run(), 75);
+    ui.show(View::WhatIf);
+    let says_so =
+        |ui: &Ui, size| text_of(&drawn(&model, ui, &night(), size))[1].contains("the same");
+    // Twelve pods are allowed, and nine were wanted.
+    for _ in 0..7 {
+        ui.update(Action::Down, &model);
+    }
+    ui.update(Action::RateUp, &model);
+    for size in [(80, 24), (120, 40)] {
+        assert!(says_so(&ui, size), "{size:?}");
+    }
+    ui.update(Action::Double, &model);
+    for _ in 0..7 {
+        ui.update(Action::Up, &model);
+    }
+    ui.update(Action::Double, &model);
+    assert!(!says_so(&ui, (120, 40)), "another target is another number of pods");
+}
+
+#[test]
 fn services_say_how_many_pods_they_have_at_every_width() {
     let (model, mut ui) = scene(&many_services(), MOMENT);
     ui.show(View::Services);

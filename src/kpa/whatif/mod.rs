@@ -45,6 +45,9 @@ pub use search::Measured;
 pub use search::SearchError;
 pub use search::search;
 
+/// What is said of changes that change nothing.
+pub const SAME: &str = "for this load it comes to the same";
+
 /// The decider looks every two seconds.
 const TICK_SECS: u64 = 2;
 /// The endpoints of a service follow its mode after about this long.

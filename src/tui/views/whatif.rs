@@ -4,6 +4,7 @@
 use ratatui::layout::Rect;
 use ratatui::text::Span;
 
+use crate::kpa::Config;
 use crate::kpa::config::Value;
 use crate::kpa::whatif;
 use crate::kpa::whatif::Change;
@@ -50,7 +51,7 @@ struct Played {
     recording: Recording,
     changes: Vec<Change>,
     /// The configuration as it was, in the model.
-    modelled: Totals,
+    modelled: (Vec<Tick>, Totals),
     /// The changed one, or why Knative would refuse it.
     would: Result<(Vec<Tick>, Totals), String>,
 }
@@ -67,6 +68,10 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         Ok(played) => {
             let changes: Vec<String> = played.changes.iter().map(ToString::to_string).collect();
             title.push(theme.strong(Role::Accent, format!(" {}", changes.join(", "))));
+            // Who turns a value and sees nothing move should not doubt the key.
+            if played.would.as_ref().is_ok_and(|would| *would == played.modelled) {
+                title.push(theme.span(Role::Warn, format!(" · {}", whatif::SAME)));
+            }
         }
         Err(_) => {}
     }
@@ -89,7 +94,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         totals(canvas, place, &played);
     } else {
         // So wide that no name is cut on eighty cells.
-        let left = (tables.width / 2 + 2).min(tables.width);
+        let left = (tables.width / 2 + 1).min(tables.width);
         parameters(canvas, Rect { width: left, ..tables }, scene, &played);
         let width = tables.width.saturating_sub(left + 2);
         totals(canvas, Rect { x: tables.x + left + 2, width, ..tables }, &played);
@@ -111,16 +116,14 @@ fn play(scene: &Scene<'_>) -> Result<Played, String> {
     let recording = Recording::of(scene.model, revision).map_err(|missing| missing.to_string())?;
     let changes = scene.ui.whatif().changes(&recording.basis);
     let (load, pods) = (&recording.load, &recording.pods);
-    let as_was = recording.basis.effective().config;
-    let modelled = whatif::play(&as_was, load, pods, |_| {});
-    let would = match recording.basis.with(&changes) {
-        Ok(effective) => {
-            let mut ticks = Vec::with_capacity(load.seconds.len());
-            let totals = whatif::play(&effective.config, load, pods, |tick| ticks.push(tick));
-            Ok((ticks, totals))
-        }
-        Err(error) => Err(error.to_string()),
+    let under = |config: &Config| {
+        let mut ticks = Vec::with_capacity(load.seconds.len());
+        let totals = whatif::play(config, load, pods, |tick| ticks.push(tick));
+        (ticks, totals)
     };
+    let modelled = under(&recording.basis.effective().config);
+    let would = recording.basis.with(&changes);
+    let would = would.map(|would| under(&would.config)).map_err(|refused| refused.to_string());
     Ok(Played { recording, changes, modelled, would })
 }
 
@@ -177,19 +180,19 @@ fn short(value: Value) -> String {
 
 fn totals(canvas: &mut Canvas<'_>, area: Rect, played: &Played) {
     let theme = canvas.theme;
-    // Where narrow, two columns of the same model: what was recorded is not to be held against it.
-    let has_modelled = TOTALS <= area.width;
-    let (modelled, last) = if has_modelled { (10, 9) } else { (0, 8) };
-    let name = usize::from(area.width).saturating_sub(9 + modelled + last);
-    let mut heading = vec![
-        theme.span(Role::Dim, text::left("", name)),
-        theme.span(Role::Dim, text::right(if has_modelled { "AS IT WAS" } else { "MODELLED" }, 9)),
-    ];
-    if has_modelled {
-        heading.push(theme.span(Role::Dim, text::right("MODELLED", modelled)));
-    }
-    heading.push(theme.span(Role::Dim, text::right("WHAT IF", last)));
-    canvas.line(area, 0, heading);
+    let (headings, widths) = if TOTALS <= area.width {
+        (["AS IT WAS", "MODELLED", "WHAT IF"], [9, 10, 9])
+    } else {
+        (["WAS", "MODEL", "IF"], [6; 3])
+    };
+    let name = usize::from(area.width).saturating_sub(widths.iter().sum());
+    let heading = headings.into_iter().zip(widths);
+    let heading = heading.map(|(words, width)| theme.span(Role::Dim, text::right(words, width)));
+    canvas.line(
+        area,
+        0,
+        std::iter::once(theme.span(Role::Dim, text::left("", name))).chain(heading),
+    );
     let would = played.would.as_ref().ok().map(|(_, totals)| totals);
     let was = &played.recording.totals;
     let rows: [Row; 8] = [
@@ -203,23 +206,20 @@ fn totals(canvas: &mut Canvas<'_>, area: Rect, played: &Played) {
         ("cold starts", |it| it.cold_starts.to_string()),
     ];
     for (row, (label, value)) in (1..area.height).zip(rows) {
-        let is_same = would.is_none_or(|would| value(would) == value(&played.modelled));
-        let would = text::right(&would.map_or_else(unknown, value), last);
-        let mut line = vec![
+        let modelled = value(&played.modelled.1);
+        let would = would.map_or_else(unknown, value);
+        // As the configuration was the model comes to another number than the record: a change is
+        // one against the model.
+        let is_same = would == modelled || played.would.is_err();
+        let [was, modelled, would] =
+            [(value(was), widths[0]), (modelled, widths[1]), (would, widths[2])]
+                .map(|(value, width)| text::right(&value, width));
+        let line = [
             theme.span(Role::Text, text::left(label, name)),
-            theme.span(
-                Role::Text,
-                text::right(&value(if has_modelled { was } else { &played.modelled }), 9),
-            ),
+            theme.span(Role::Text, was),
+            theme.span(Role::Dim, modelled),
+            if is_same { theme.span(Role::Text, would) } else { theme.strong(Role::Accent, would) },
         ];
-        if has_modelled {
-            line.push(theme.span(Role::Dim, text::right(&value(&played.modelled), modelled)));
-        }
-        line.push(if is_same {
-            theme.span(Role::Text, would)
-        } else {
-            theme.strong(Role::Accent, would)
-        });
         canvas.line(area, row, line);
     }
 }
