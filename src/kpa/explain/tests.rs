@@ -313,6 +313,9 @@ fn what_holds_pods_is_the_step_that_held_them() {
         "20 concurrent, target 10 × 0.7 = 7: 20 ÷ 7 = 2.86, 3 wanted, kept at 9 since panic lets \
          no pod go"
     );
+    let otherwise = plain(&held.otherwise);
+    let starts = "the averages alone want 3; 10 above 63 concurrent; a higher";
+    assert!(otherwise.starts_with(starts), "{otherwise}");
     let (question, answer) = &held.outlook[0];
     assert_eq!(*question, Question::PanicEnds);
     assert!(plain(answer).starts_with("in 58 s at the earliest"), "{}", plain(answer));

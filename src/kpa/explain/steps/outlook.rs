@@ -131,6 +131,7 @@ impl Known<'_> {
             }
             Kind::Held => {
                 alone(&mut text);
+                self.grows(&mut text, i64::from(steps.desired));
                 text.words("; a higher panic-threshold-percentage would panic later, a shorter window end it sooner");
             }
             Kind::Activation => {
@@ -176,14 +177,8 @@ impl Known<'_> {
                 " or target-utilization-percentage {}",
                 number_up((average / as_f64(naive) / self.config.total_value * 100.0).min(100.0))
             ));
-            text.words("; ");
         }
-        text.number(&(wanted + 1).to_string());
-        text.words(&format!(
-            " above {} {}",
-            number(as_f64(wanted) * self.steps.target),
-            self.unit()
-        ));
+        self.grows(text, wanted);
         if 1 < wanted {
             text.words(", ");
             text.number(&(wanted - 1).to_string());
@@ -196,6 +191,16 @@ impl Known<'_> {
             text.number(&number(line.above));
             text.words(&format!(" in {} s", self.config.panic_window.as_secs()));
         }
+    }
+
+    /// `; 9 above 56 concurrent`
+    fn grows(&self, text: &mut Sentence, wanted: i64) {
+        if !text.0.is_empty() {
+            text.words("; ");
+        }
+        text.number(&(wanted + 1).to_string());
+        let above = number(as_f64(wanted) * self.steps.target);
+        text.words(&format!(" above {above} {}", self.unit()));
     }
 
     pub(super) fn outlook(&self) -> Vec<(Question, Vec<Piece>)> {
