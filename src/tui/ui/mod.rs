@@ -529,8 +529,8 @@ impl Ui {
             self.show(self.view_before);
         } else if self.view != View::Overview {
             self.show(View::Overview);
-        } else {
-            self.cursor = None;
+        } else if self.cursor.take().is_none() {
+            self.frozen = None;
         }
     }
 

@@ -178,6 +178,7 @@ fn who_leaves_a_view_still_looks_at_the_same_moment() {
     let model = Model::default();
     let mut ui = ui();
     ui.set_now(At::from_secs(60));
+    press(&mut ui, " ", &model);
     ui.update(Action::CursorLeft, &model);
     let cursor = ui.cursor();
     press(&mut ui, "w?", &model);
@@ -187,6 +188,9 @@ fn who_leaves_a_view_still_looks_at_the_same_moment() {
     }
     press(&mut ui, "\x1b", &model);
     assert_eq!((ui.view(), ui.cursor()), (View::Overview, None));
+    assert_eq!(ui.behind(), Some(Duration::ZERO), "still frozen");
+    press(&mut ui, "\x1b", &model);
+    assert_eq!(ui.behind(), None);
 }
 
 #[test]
