@@ -195,10 +195,7 @@ impl Evidence {
     /// before and after it; `None`: there was none, or not yet.
     pub(super) fn gaps(&mut self, tick: &Tick, beside: [Option<Observed>; 2]) -> Gaps {
         let model = self.model(tick, beside);
-        // Where it heard something it may have heard it in another second than we.
-        let is_deaf = || tick.reported.and_then(|it| it.observed).is_some_and(|it| it.panic <= 0.0);
-        let averages = || self.missed(tick, beside).filter(|_| is_deaf());
-        let averages = if model.is_none() { averages() } else { None };
+        let averages = if model.is_none() { self.deaf(tick, beside) } else { None };
         Gaps { model, asked: asked(tick), ready: self.ready(tick), averages }
     }
 
@@ -214,7 +211,7 @@ impl Evidence {
         if ours == theirs && !is_panic_other {
             return None;
         }
-        self.known(tick).or_else(|| self.missed(tick, beside))
+        self.known(tick).or_else(|| has_missed(tick, beside).then_some(Cause::MissedScrape))
     }
 
     /// What is known to have happened, for as long as the windows remember it: to the autoscaler
@@ -226,9 +223,12 @@ impl Evidence {
             .or_else(|| self.incomplete(tick).map(Cause::Incomplete))
     }
 
-    fn missed(&self, tick: &Tick, beside: [Option<Observed>; 2]) -> Option<Cause> {
-        let is_unexplained = || self.known(tick).is_none();
-        (has_missed(tick, beside) && is_unexplained()).then_some(Cause::MissedScrape)
+    /// Whether it heard nothing for a whole panic window. Where it heard something it may have heard
+    /// it in another second than we.
+    fn deaf(&self, tick: &Tick, beside: [Option<Observed>; 2]) -> Option<Cause> {
+        let heard = tick.reported?.observed?;
+        let is_deaf = heard.panic <= 0.0 && has_missed(tick, beside) && self.known(tick).is_none();
+        is_deaf.then_some(Cause::MissedScrape)
     }
 
     /// Whether another decider began, the later of two.
