@@ -418,14 +418,15 @@ impl Shadow {
             }
             Note::Restart => {
                 let n_ready = self.feed.n_ready(at);
+                self.remembered = Remembered::default();
                 if let Some(config) = &self.config {
                     let wall = self.wall(at);
                     let mut decider = Decider::new(&config.config, n_ready, wall);
                     decider.is_certain = true;
+                    self.remembered.begun = Some(decider.memory.clone());
                     self.decider = Some(decider);
                 }
                 self.sight.whole_since = Some(at);
-                self.remembered = Remembered::default();
             }
             Note::Configure(config) => {
                 let wall = self.wall(at);
@@ -582,6 +583,8 @@ impl Shadow {
             // Who began anew since remembers nothing of before that tick.
             if self.remembered.ours.is_some() {
                 (last.made, self.remembered.theirs) = self.made(&last).unzip();
+                let is_known = self.remembered.theirs.is_some();
+                self.remembered.begun.take_if(|_| is_known);
             }
             self.ticks.push_back(last);
         }
