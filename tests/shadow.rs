@@ -205,6 +205,33 @@ fn how_it_was_decided_does_not_hang_on_what_we_see() {
     assert!(10 < n_other);
 }
 
+/// What was before is not known then, but what the autoscaler says of its panic.
+#[test]
+fn who_comes_in_the_midst_of_a_panic_is_told_why_there_are_so_many_pods() {
+    let comes = At::from_secs(32);
+    let mut events = recorded();
+    events.retain(|(at, event)| {
+        let is_read = matches!(event, Event::Autoscaler(_) | Event::QueueProxy(_));
+        comes <= *at || !is_read && !matches!(event, Event::Activator(_))
+    });
+    for (at, _) in &mut events {
+        *at = (*at).max(comes);
+    }
+    let model = model(&events);
+    let mut n_panic = 0;
+    for tick in shadow(&model).ticks() {
+        let Some(theirs) = tick.reported.filter(|it| it.desired.is_some()) else { continue };
+        let made = tick.as_made().0;
+        assert_eq!(made.desired(), theirs.desired, "{}", told(tick));
+        assert_eq!(Some(made.panicking()), theirs.panicking, "{}", told(tick));
+        n_panic += u32::from(made.panicking());
+        if tick.decision.panicking() != made.panicking() {
+            assert_eq!(tick.gaps.model, Some(Cause::Incomplete(Incomplete::JustBegan)));
+        }
+    }
+    assert!(3 < n_panic, "{n_panic} ticks of panic were seen");
+}
+
 /// Where only the log tells, each tick has the word that was written after it, though lines reach us
 /// before we come to the tick that follows.
 #[test]

@@ -248,8 +248,11 @@ impl Evidence {
 
     fn incomplete(&self, tick: &Tick) -> Option<Incomplete> {
         let input = &tick.input;
-        if input.source != Source::Pods {
-            return None;
+        let is_young = tick.at().since(self.began) < tick.config().stable_window + TICK;
+        match input.source {
+            Source::Pods => {}
+            Source::Exported if is_young => return Some(Incomplete::JustBegan),
+            Source::Exported | Source::Nothing => return None,
         }
         let is_unread = |since: At| UNREAD <= tick.at().since(since);
         if input.n_read < input.n_ready && self.unread_since.is_some_and(is_unread) {
@@ -261,7 +264,6 @@ impl Evidence {
             return Some(Incomplete::Activator);
         }
         if !input.is_whole {
-            let is_young = tick.at().since(self.began) < tick.config().stable_window + TICK;
             return Some(if is_young { Incomplete::JustBegan } else { unread(input) });
         }
         None

@@ -43,8 +43,9 @@ impl Remembered {
         // A window that ends at a tick ends before it or after it, by a hair.
         let moments = [wall, wall + HAIR, wall.saturating_sub(HAIR)];
         let counts = || std::iter::once(ready).chain(word.ready.filter(|it| *it != ready));
-        let memories = self.theirs.iter().chain(&self.ours).chain(&self.begun);
-        let ways = memories.flat_map(|memory| counts().map(move |ready| (memory, ready)));
+        let kept = [&self.theirs, &self.ours, &self.begun].into_iter().flatten().cloned();
+        let memories: Vec<_> = kept.chain(told(config, word, wall)).collect();
+        let ways = memories.iter().flat_map(|memory| counts().map(move |ready| (memory, ready)));
         let mut ways = ways.flat_map(|way| moments.map(|moment| (way, moment)));
         ways.find_map(|((memory, ready), moment)| {
             let mut memory = memory.clone();
@@ -54,35 +55,69 @@ impl Remembered {
     }
 }
 
+/// What it can remember by its own word, where nothing of before is known: of a panic all that
+/// counts is what it wants, since in panic that never falls. It may end at the next tick.
+fn told(config: &Config, word: &Reported, wall: At) -> impl Iterator<Item = Memory> {
+    let before = wall.saturating_sub(config.stable_window);
+    let panics = word.desired.filter(|_| word.panicking == Some(true));
+    [Some(0), panics].into_iter().flatten().map(move |pods| Memory::new(config, pods, before))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::event::scaler::Origin;
     use crate::kpa::Observed;
 
+    fn config() -> Config {
+        Config::default()
+    }
+
+    /// It averages so much, and wants so many.
+    fn word(average: f64, desired: u32, panicking: bool) -> Reported {
+        Reported {
+            read: At::from_secs(101),
+            origin: Origin::Metric,
+            desired: Some(desired),
+            panicking: Some(panicking),
+            observed: Some(Observed { stable: average, panic: average }),
+            ready: Some(3),
+            excess_burst_capacity: None,
+        }
+    }
+
+    fn decided(remembered: &Remembered, word: &Reported) -> Option<Decision> {
+        remembered.decide(&config(), word, (At::from_secs(100), 3)).map(|(decision, _)| decision)
+    }
+
     /// The new one saw three ready pods and holds these; ours, with another load in its first
     /// second, wanted four.
     #[test]
     fn one_that_began_anew_remembers_nothing_of_ours() {
-        let config = Config::default();
-        let mut ours = Memory::new(&config, 3, At::ZERO);
+        let began = At::from_secs(90);
+        let mut ours = Memory::new(&config(), 3, began);
         let much = Observed { stable: 300.0, panic: 300.0 };
         let inputs = Inputs { ready: 3, observed: Some(much) };
-        decide(&config, &mut ours, &inputs, At::from_secs(2));
-        let word = Reported {
-            read: At::from_secs(5),
-            origin: Origin::Metric,
-            desired: Some(3),
-            panicking: Some(true),
-            observed: Some(Observed { stable: 190.0, panic: 190.0 }),
-            ready: Some(3),
-            excess_burst_capacity: None,
-        };
-        let begun = Some(Memory::new(&config, 3, At::ZERO));
-        for (begun, is_known) in [(None, false), (begun, true)] {
-            let remembered = Remembered { theirs: None, ours: Some(ours.clone()), begun };
-            let made = remembered.decide(&config, &word, (At::from_secs(4), 3));
-            assert_eq!(made.is_some(), is_known);
+        decide(&config(), &mut ours, &inputs, At::from_secs(92));
+        let begun = Some(Memory::new(&config(), 3, began));
+        let remembered = Remembered { theirs: None, ours: Some(ours), begun };
+        let made = decided(&remembered, &word(190.0, 3, true)).unwrap();
+        assert_eq!((made.desired(), made.panic_since), (Some(3), Some(began)));
+    }
+
+    #[test]
+    fn who_comes_in_the_midst_of_a_panic_takes_its_word_for_it() {
+        let nothing = Remembered::default();
+        let ours =
+            Remembered { ours: Some(Memory::new(&config(), 1, At::ZERO)), ..nothing.clone() };
+        for remembered in [nothing, ours] {
+            let made = decided(&remembered, &word(190.0, 4, true)).unwrap();
+            assert_eq!(made.desired(), Some(4));
+            let since = made.panic_since.unwrap();
+            assert_eq!(since + config().stable_window, made.at, "it may end at once");
+            // Calm it wants what its averages come to, or we do not know why.
+            assert!(decided(&remembered, &word(190.0, 3, false)).is_some());
+            assert!(decided(&remembered, &word(190.0, 4, false)).is_none());
         }
     }
 }

@@ -593,7 +593,15 @@ impl Shadow {
     /// How a tick was made, and what the autoscaler remembers since.
     fn made(&self, tick: &Tick) -> Option<(Made, Memory)> {
         let (config, wall) = (tick.config(), self.wall(tick.at()));
-        let word = tick.reported.filter(|_| tick.input.source == Source::Pods)?;
+        let is_ours = |it: &Reported| {
+            it.desired == tick.decision.desired()
+                && it.panicking.is_none_or(|panics| panics == tick.decision.panicking())
+        };
+        let word = tick.reported.filter(|it| match tick.input.source {
+            Source::Pods => true,
+            Source::Exported => !is_ours(it),
+            Source::Nothing => false,
+        })?;
         let ready = tick.decision.ready;
         let (decision, memory) = self.remembered.decide(config, &word, (wall, ready))?;
         // What stood around it then is not what stands around it later.

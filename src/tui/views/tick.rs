@@ -236,11 +236,11 @@ pub fn input_words(tick: &Tick) -> (Role, String) {
         Share::Unknown => "activators not known",
     };
     match input.source {
+        Source::Exported => (Role::Dim, "from the autoscaler's own averages".to_owned()),
         _ if tick.made.is_some() => (
             Role::Dim,
             format!("from the autoscaler's own averages; our model: {pods} and {share}"),
         ),
-        Source::Exported => (Role::Dim, "from the autoscaler's own averages".to_owned()),
         Source::Nothing => (Role::Warn, "no input is known".to_owned()),
         Source::Pods if input.is_whole && input.share == Share::Reported => {
             (Role::Dim, format!("from {pods} and {share}"))
