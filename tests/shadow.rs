@@ -218,6 +218,8 @@ fn who_comes_in_the_midst_of_a_panic_is_told_why_there_are_so_many_pods() {
         *at = (*at).max(comes);
     }
     let model = model(&events);
+    let calm = |tick: &&Tick| tick.reported.is_some_and(|it| it.panicking == Some(false));
+    let ended = shadow(&model).ticks().find(calm).unwrap().at();
     let mut n_panic = 0;
     for tick in shadow(&model).ticks() {
         let Some(theirs) = tick.reported.filter(|it| it.desired.is_some()) else { continue };
@@ -225,6 +227,8 @@ fn who_comes_in_the_midst_of_a_panic_is_told_why_there_are_so_many_pods() {
         assert_eq!(made.desired(), theirs.desired, "{}", told(tick));
         assert_eq!(Some(made.panicking()), theirs.panicking, "{}", told(tick));
         n_panic += u32::from(made.panicking());
+        let ends = explanation(tick).panic_ends;
+        assert!(ends.is_none_or(|ends| ends <= ended), "{ends:?} at the earliest: {ended:?}");
         if tick.decision.panicking() != made.panicking() {
             assert_eq!(tick.gaps.model, Some(Cause::Incomplete(Incomplete::JustBegan)));
         }

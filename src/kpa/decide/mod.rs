@@ -41,9 +41,9 @@ pub struct Decision {
     pub at: At,
     /// Ready pods that it saw.
     pub ready: u32,
-    /// When panic last was over its threshold; `None`: calm. Panic holds at least one stable
-    /// window longer.
-    pub panic_since: Option<At>,
+    /// When panic can end at the earliest: one stable window after it last was over its threshold;
+    /// `None`: calm.
+    pub panic_ends: Option<At>,
     /// The most pods wanted in this panic: it never wants fewer.
     pub max_panic_pods: u32,
     /// What this tick did to panic.
@@ -158,7 +158,7 @@ impl Decision {
 
     /// Whether it panics after this tick.
     pub const fn panicking(&self) -> bool {
-        self.panic_since.is_some()
+        self.panic_ends.is_some()
     }
 
     /// Pods wanted, before `min-scale` and `max-scale`; `None` without data.
@@ -171,7 +171,7 @@ impl Decision {
 pub fn decide(config: &Config, memory: &mut Memory, inputs: &Inputs, now: At) -> Decision {
     let Some(observed) = inputs.observed else {
         let turn = if memory.panicking() { Turn::Held } else { Turn::Calm };
-        return decision(memory, inputs.ready, turn, None, now);
+        return decision(config, memory, (inputs.ready, turn, None), now);
     };
     let ready = f64::from(inputs.ready.max(1));
     let max_up = (config.max_scale_up_rate * ready).ceil();
@@ -222,20 +222,19 @@ pub fn decide(config: &Config, memory: &mut Memory, inputs: &Inputs, now: At) ->
         desired,
         excess_burst_capacity: excess_burst_capacity(config, inputs.ready, observed.panic),
     };
-    decision(memory, inputs.ready, turn, Some(steps), now)
+    decision(config, memory, (inputs.ready, turn, Some(steps)), now)
 }
 
-const fn decision(
+fn decision(
+    config: &Config,
     memory: &Memory,
-    ready: u32,
-    turn: Turn,
-    steps: Option<Steps>,
+    (ready, turn, steps): (u32, Turn, Option<Steps>),
     at: At,
 ) -> Decision {
     Decision {
         at,
         ready,
-        panic_since: memory.panic_since,
+        panic_ends: memory.panic_since.map(|since| since + config.stable_window),
         max_panic_pods: memory.max_panic_pods,
         turn,
         steps,

@@ -272,7 +272,8 @@ impl RevisionScaling {
             return;
         }
         if decision.panicking() {
-            self.last_over = decision.panic_since;
+            let window = self.config.as_ref().map_or(WINDOW, |it| it.config.stable_window);
+            self.last_over = decision.panic_ends.map(|ends| ends.saturating_sub(window));
             let steps = decision.steps;
             // As if it had been read: the event in the list says what there was.
             let seen = Autoscaler {
@@ -304,18 +305,18 @@ impl RevisionScaling {
     /// When a panic could end at the earliest, by what was known at `at`: one stable window after
     /// the threshold was last reached by then.
     pub fn leaves_at(&self, span: &PanicSpan, at: At) -> Option<At> {
-        let window = self.config.as_ref()?.config.stable_window;
         if span.origin == Origin::Derived {
             let tick = self.shadow.as_ref()?.tick_at(at)?;
-            return Some(tick.decision.panic_since.filter(|_| span.began <= tick.at())? + window);
+            return tick.decision.panic_ends.filter(|_| span.began <= tick.at());
         }
+        let window = self.config.as_ref()?.config.stable_window;
         let steps = self.panic.steps().rev().skip_while(|(when, _)| at < *when);
         let over = steps.take_while(|(when, _)| span.began <= *when).find_map(|(when, average)| {
             let above = self.enters.at(when, None)?;
             (above < average?).then_some(when)
         });
-        // What was on before we looked counts from the first look.
-        Some(over.or(span.was_on.then_some(span.began))? + window)
+        // Of what was on before we looked it is not known.
+        Some(over? + window)
     }
 
     /// The most that was desired in a panic until `at`; `None` is not known.

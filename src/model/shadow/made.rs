@@ -102,7 +102,8 @@ mod tests {
         let begun = Some(Memory::new(&config(), 3, began));
         let remembered = Remembered { theirs: None, ours: Some(ours), begun };
         let made = decided(&remembered, &word(190.0, 3, true)).unwrap();
-        assert_eq!((made.desired(), made.panic_since), (Some(3), Some(began)));
+        let ends = began + config().stable_window;
+        assert_eq!((made.desired(), made.panic_ends), (Some(3), Some(ends)));
     }
 
     #[test]
@@ -113,8 +114,7 @@ mod tests {
         for remembered in [nothing, ours] {
             let made = decided(&remembered, &word(190.0, 4, true)).unwrap();
             assert_eq!(made.desired(), Some(4));
-            let since = made.panic_since.unwrap();
-            assert_eq!(since + config().stable_window, made.at, "it may end at once");
+            assert_eq!(made.panic_ends, Some(made.at), "it may end at once");
             // Calm it wants what its averages come to, or we do not know why.
             assert!(decided(&remembered, &word(190.0, 3, false)).is_some());
             assert!(decided(&remembered, &word(190.0, 4, false)).is_none());

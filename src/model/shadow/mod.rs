@@ -619,8 +619,8 @@ impl Shadow {
     /// A decision with the moments of the run.
     fn of_run(&self, at: At, decided: Decision) -> Decision {
         let wall = self.wall(at);
-        let back = |moment: At| at.saturating_sub(wall.since(moment));
-        Decision { at, panic_since: decided.panic_since.map(back), ..decided }
+        let panic_ends = decided.panic_ends.map(|ends| at + ends.since(wall));
+        Decision { at, panic_ends, ..decided }
     }
 
     /// Our averages at the newest tick.
@@ -693,6 +693,17 @@ mod tests {
     use super::*;
     use crate::kpa::whatif::Basis;
     use crate::units::UnixMicros;
+
+    #[test]
+    fn a_panic_that_began_before_the_run_ends_when_it_ends() {
+        let shadow = Shadow::new(Anchor(UnixMicros(1_000_000_000)), At::ZERO);
+        let (at, config) = (At::from_secs(2), Config::default());
+        let wall = shadow.wall(at);
+        let mut memory = Memory::new(&config, 4, wall.saturating_sub(Duration::from_secs(50)));
+        let observed = Some(Observed { stable: 250.0, panic: 250.0 });
+        let decided = decide(&config, &mut memory, &Inputs { ready: 4, observed }, wall);
+        assert_eq!(shadow.of_run(at, decided).panic_ends, Some(at + Duration::from_secs(10)));
+    }
 
     #[test]
     fn signs_that_contradict_each_other_put_nothing_off_for_ever() {

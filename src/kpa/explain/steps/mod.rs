@@ -101,7 +101,7 @@ pub struct Explanation {
     pub otherwise: Vec<Piece>,
     /// What it waits for, and when that comes: one question each, with its answer.
     pub outlook: Vec<(Question, Vec<Piece>)>,
-    /// When panic ends at the earliest; `None`: there is none.
+    /// When panic ends at the earliest; `None`: there is none, or it may end at the next tick.
     pub panic_ends: Option<At>,
     /// The step that bound the result; `None` without data.
     pub bound_by: Option<Kind>,
@@ -226,7 +226,7 @@ pub fn steps(subject: &Subject<'_>) -> Explanation {
         steps: known.steps(),
         otherwise: known.otherwise(),
         outlook: known.outlook(),
-        panic_ends: known.panic_ends(),
+        panic_ends: known.decision.panic_ends.filter(|ends| known.decision.at < *ends),
         bound_by: Some(known.bound_by),
         pods: known.pods,
     }

@@ -8,7 +8,6 @@ use crate::kpa::explain::division;
 use crate::kpa::explain::exact;
 use crate::kpa::explain::number;
 use crate::kpa::reconcile::Gate;
-use crate::units::At;
 
 use super::Kind;
 use super::Known;
@@ -205,9 +204,14 @@ impl Known<'_> {
 
     pub(super) fn outlook(&self) -> Vec<(Question, Vec<Piece>)> {
         let mut all = Vec::new();
-        if let Some(ends) = self.panic_ends() {
+        if let Some(ends) = self.decision.panic_ends {
             let mut text = Sentence::default();
-            text.number(&format!("in {} at the earliest", secs(ends.since(self.decision.at))));
+            let left = ends.since(self.decision.at);
+            if left.is_zero() {
+                text.number("at the next tick at the earliest");
+            } else {
+                text.number(&format!("in {} at the earliest", secs(left)));
+            }
             let line =
                 panic_line(self.config.panic_threshold, self.steps.target, self.decision.ready);
             text.words(&format!(
@@ -224,12 +228,6 @@ impl Known<'_> {
             all.push((Question::WaitsFor, waits.0));
         }
         all
-    }
-
-    /// When panic ends at the earliest: at the first tick more than one stable window after the
-    /// threshold was last reached.
-    pub(super) fn panic_ends(&self) -> Option<At> {
-        self.decision.panic_since.map(|since| since + self.config.stable_window)
     }
 
     fn next_pod_goes(&self) -> Sentence {
