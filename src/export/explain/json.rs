@@ -44,7 +44,8 @@ pub(super) struct Decision {
 
 #[derive(Debug, Serialize)]
 struct Step {
-    step: &'static str,
+    #[serde(rename = "step")]
+    kind: &'static str,
     text: String,
     pods: Option<i64>,
     binds: bool,
@@ -141,7 +142,7 @@ impl Decision {
 impl Step {
     fn of(tick: &Tick, step: &explain::Step) -> Self {
         Self {
-            step: step.kind.name(),
+            kind: step.kind.name(),
             text: plain(&step.formula),
             pods: step.pods,
             binds: step.binds,
