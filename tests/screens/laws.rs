@@ -322,6 +322,28 @@ fn how_long_panic_lasts_is_known_under_the_cursor() {
     assert!(then[0].contains("leaves in ≥") && then[2].contains("held at 9"), "{then:#?}");
 }
 
+/// What was on before we looked may end at any tick.
+#[test]
+fn when_a_panic_ends_that_was_on_before_is_not_known_under_the_cursor_either() {
+    let comes = At::from_secs(36);
+    let is_read = |event: &Event| {
+        matches!(event, Event::Autoscaler(_) | Event::AutoscalerLog(_))
+            || matches!(event, Event::QueueProxy(_) | Event::Activator(_))
+    };
+    let is_seen = |it: &&Stamped| comes <= it.at || !is_read(&it.event);
+    let events: Vec<Stamped> = run().iter().filter(is_seen).cloned().collect();
+    let (model, mut ui) = scene(&events, 70);
+    while At::from_secs(40) < ui.moment() {
+        ui.update(Action::CursorLeft, &model);
+    }
+    let mut live = Ui::new(Session { is_recording: true, ..Session::default() });
+    live.set_now(ui.moment());
+    for (model, ui) in [(&model, &ui), (&model_of(&events, ui.moment()), &live)] {
+        let page = text_of(&drawn(model, ui, &night(), (120, 40)));
+        assert!(page[2].contains("PANIC") && !page[2].contains("leaves"), "{}", page[2]);
+    }
+}
+
 /// From mark to mark with two keys, and from an event of the log to its moment.
 #[test]
 fn one_gets_to_the_beginning_of_a_panic() {
