@@ -36,10 +36,6 @@ impl Remembered {
         (wall, ready): (At, u32),
     ) -> Option<(Decision, Memory)> {
         let observed = Some(word.observed?);
-        let is_so = |decision: &Decision| {
-            decision.desired().is_some_and(|desired| word.desired == Some(desired))
-                && word.panicking.is_none_or(|panics| panics == decision.panicking())
-        };
         // A window that ends at a tick ends before it or after it, by a hair.
         let moments = [wall, wall + HAIR, wall.saturating_sub(HAIR)];
         let counts = || std::iter::once(ready).chain(word.ready.filter(|it| *it != ready));
@@ -50,7 +46,7 @@ impl Remembered {
         ways.find_map(|((memory, ready), moment)| {
             let mut memory = memory.clone();
             let decision = decide(config, &mut memory, &Inputs { ready, observed }, moment);
-            is_so(&decision).then_some((decision, memory))
+            word.is_of(&decision).then_some((decision, memory))
         })
     }
 }
@@ -60,7 +56,8 @@ impl Remembered {
 fn told(config: &Config, word: &Reported, wall: At) -> impl Iterator<Item = Memory> {
     let before = wall.saturating_sub(config.stable_window);
     let panics = word.desired.filter(|_| word.panicking == Some(true));
-    [Some(0), panics].into_iter().flatten().map(move |pods| Memory::new(config, pods, before))
+    // What panics now most likely did before: that it begins is not to be said without knowing.
+    [panics, Some(0)].into_iter().flatten().map(move |pods| Memory::new(config, pods, before))
 }
 
 #[cfg(test)]

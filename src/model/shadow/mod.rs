@@ -593,13 +593,9 @@ impl Shadow {
     /// How a tick was made, and what the autoscaler remembers since.
     fn made(&self, tick: &Tick) -> Option<(Made, Memory)> {
         let (config, wall) = (tick.config(), self.wall(tick.at()));
-        let is_ours = |it: &Reported| {
-            it.desired == tick.decision.desired()
-                && it.panicking.is_none_or(|panics| panics == tick.decision.panicking())
-        };
         let word = tick.reported.filter(|it| match tick.input.source {
             Source::Pods => true,
-            Source::Exported => !is_ours(it),
+            Source::Exported => !it.is_of(&tick.decision),
             Source::Nothing => false,
         })?;
         let ready = tick.decision.ready;

@@ -102,6 +102,18 @@ pub struct Reported {
     pub excess_burst_capacity: Option<f64>,
 }
 
+// === impl Reported ===
+
+impl Reported {
+    /// Whether a decision comes to what was said: as many pods, and in panic or not, as far as it
+    /// tells.
+    pub(super) fn is_of(&self, decision: &Decision) -> bool {
+        self.desired.is_some()
+            && self.desired == decision.desired()
+            && self.panicking.is_none_or(|panics| panics == decision.panicking())
+    }
+}
+
 // === impl Tick ===
 
 impl Tick {
