@@ -92,10 +92,10 @@ def scaler(part):
         if time.time() - listed[0] > 1:
             listed[:] = [time.time(), names(api, "knative-serving", "app=" + part)]
         for pod in listed[1]:
-            body = api.get(f"/api/v1/namespaces/knative-serving/pods/{pod}:9090/proxy/metrics")
+            asked, body = time.time(), api.get(f"/api/v1/namespaces/knative-serving/pods/{pod}:9090/proxy/metrics")
             if body:
                 lines = [line for line in body.decode().split("\n") if line.startswith("kn_revision_")]
-                yield {"pod": pod, "at": time.time(), "body": "\n".join(lines)}
+                yield {"pod": pod, "asked": asked, "at": time.time(), "body": "\n".join(lines)}
 
     return look
 
@@ -107,9 +107,9 @@ def stats():
         if time.time() - listed[0] > 1:
             listed[:] = [time.time(), names(api, "default", "serving.knative.dev/revision")]
         for pod in listed[1]:
-            body = api.get(f"/api/v1/namespaces/default/pods/{pod}:9090/proxy/metrics")
+            asked, body = time.time(), api.get(f"/api/v1/namespaces/default/pods/{pod}:9090/proxy/metrics")
             if body:
-                yield {"pod": pod, "at": time.time(), "body": base64.b64encode(body).decode()}
+                yield {"pod": pod, "asked": asked, "at": time.time(), "body": base64.b64encode(body).decode()}
 
     return look
 

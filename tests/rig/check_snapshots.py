@@ -12,7 +12,8 @@ autoscaler metrics, activator metrics
     read every second by rampscope, more often by the record. The value must be that of the record's
     reading just before or just after the moment at which rampscope read (the snapshot's time less
     the value's age), by the pod that held the lease. Where the record itself had a longer gap, a
-    change inside of the gap was never recorded: `explained`.
+    change inside of the gap was never recorded: `explained`. So is a count of ready pods that the
+    watch of the pods passed at that moment, if neither reading has it.
 queue-proxies
     the same, a pod each.
 watch pods, podautoscalers, serverlessservices
@@ -130,7 +131,12 @@ class Checker:
         if name.startswith("load."):
             self.load(value, at, values, shot)
         elif name in FIELDS and source == "autoscaler metrics" and shown is not None:
-            self.say(name, shown, *record.judge(FIELDS[name], shown, read))
+            verdict, words = record.judge(FIELDS[name], shown, read)
+            watched = {record.counts(it)["ready"] for it in record.moments(record.pods, read)}
+            # The gauge follows the pods; a count between two readings of the record was never read.
+            if verdict == "wrong" and name == "autoscaler.ready" and shown in watched:
+                verdict, words = "explained", f"{words}; by the pods {sorted(watched)}"
+            self.say(name, shown, verdict, words)
         elif name == "autoscaler.ready" and shown is not None:
             self.any_of(name, shown, {record.counts(it)["ready"] for it in record.moments(record.pods, at)})
         elif name == "autoscaler.panic" and source == "autoscaler log":

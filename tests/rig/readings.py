@@ -86,15 +86,20 @@ class Readings:
     """Values over time, read now and then."""
 
     def __init__(self):
-        self.all = []
+        self.all, self.asked = [], {}
 
-    def add(self, at, value):
+    def add(self, at, value, asked=None):
+        """What came at this moment; it was asked for a little before."""
         self.all.append((at, value))
+        self.asked[at] = at if asked is None else asked
 
     def between(self, since, until):
-        """Those in this time, with the one before and the one after."""
+        """Those in this time, with the one before and the one after: what came after this time may
+        be of it, if it was asked for by then."""
         first = bisect.bisect_left(self.all, since, key=lambda it: it[0])
         last = bisect.bisect_right(self.all, until, key=lambda it: it[0])
+        while last < len(self.all) and self.asked[self.all[last][0]] <= until:
+            last += 1
         return self.all[max(0, first - 1): last + 1]
 
     def judge(self, shown, at, close=1e-6, changes_every=TICK):
@@ -193,9 +198,9 @@ class Record:
         self.polls, self.tops, self.owners = [], [], Readings()
         for name in ("autoscaler", "activator"):
             for entry in lines(f"{path}.{name}"):
-                self.scaler(name, entry["pod"], entry["at"], entry["body"])
+                self.scaler(name, entry)
         for entry in lines(path + ".stat"):
-            self.stat(entry["pod"], entry["at"], entry["body"])
+            self.stat(entry)
         for entry in lines(path + ".owner"):
             self.owners.add(entry["wall"], (entry["holder"] or "").rsplit("_", 1)[0])
         for entry in lines(path):
@@ -213,30 +218,25 @@ class Record:
         for readings in list(self.activators.values()) + [it for pod in self.autoscalers.values() for it in pod.values()]:
             readings.all.sort()
 
-    def scaler(self, part, pod, at, body):
-        values = exposition(body, self.revision)
+    def scaler(self, part, entry):
+        pod, at, asked = entry["pod"], entry["at"], entry["asked"]
+        values = exposition(entry["body"], self.revision)
         if part == "activator":
             if "kn_revision_request_concurrency" in values:
-                self.activators[pod].add(at, values["kn_revision_request_concurrency"])
+                self.activators[pod].add(at, values["kn_revision_request_concurrency"], asked)
             return
         for field, value in values.items():
-            self.autoscalers[pod][field].add(at, value)
+            self.autoscalers[pod][field].add(at, value, asked)
 
-    def stat(self, pod, at, body):
-        fields = stat(base64.b64decode(body))
-        for readings, number in zip(self.stats[pod], (2, 4)):
-            readings.add(at, fields.get(number, 0.0))
+    def stat(self, entry):
+        fields = stat(base64.b64decode(entry["body"]))
+        for readings, number in zip(self.stats[entry["pod"]], (2, 4)):
+            readings.add(entry["at"], fields.get(number, 0.0), entry["asked"])
 
     def take(self, entry):
         at, kind, name, body = self.start + entry["t"], entry["kind"], entry["name"], entry["body"]
-        if kind == "exposition" and name in ("autoscaler", "activator"):
-            # It does not say which pod's it is, so it counts where there is but one.
-            pods = self.autoscalers if name == "autoscaler" else self.activators
-            if len(pods) == 1:
-                self.scaler(name, next(iter(pods)), at, body)
-        elif kind == "stat":
-            self.stat(name, at, body)
-        elif kind == "watch" and body["type"] not in ("BOOKMARK", "ERROR"):
+        # What record.py reads of metrics, beside.py reads too, more often, and says when it asked.
+        if kind == "watch" and body["type"] not in ("BOOKMARK", "ERROR"):
             thing, is_gone = body["object"], body["type"] == "DELETED"
             if name == "pods" and thing["metadata"].get("labels", {}).get("serving.knative.dev/revision") == self.revision:
                 # Two of one millisecond came one after the other.
