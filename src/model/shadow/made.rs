@@ -20,10 +20,20 @@ pub(super) struct Remembered {
     /// By the autoscaler, if it is known how it made the one before.
     pub(super) theirs: Option<Memory>,
     /// By our model.
-    pub(super) ours: Option<Memory>,
+    pub(super) ours: Option<Ours>,
     /// By one that began anew and of which no decision is known yet.
     pub(super) begun: Option<Memory>,
 }
+
+/// What our model remembers.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Ours {
+    pub(super) memory: Memory,
+    /// Whether it knows if it panics: it begins calm, and may have come in the midst of a panic.
+    pub(super) is_certain: bool,
+}
+
+// === impl Remembered ===
 
 impl Remembered {
     /// The decision at `wall`, with `ready` pods, over what the autoscaler exports, if that comes to
@@ -39,8 +49,12 @@ impl Remembered {
         // A window that ends at a tick ends before it or after it, by a hair.
         let moments = [wall, wall + HAIR, wall.saturating_sub(HAIR)];
         let counts = || std::iter::once(ready).chain(word.ready.filter(|it| *it != ready));
-        let kept = [&self.theirs, &self.ours, &self.begun].into_iter().flatten().cloned();
-        let memories: Vec<_> = kept.chain(told(config, word, wall)).collect();
+        let ours = |is_certain| {
+            self.ours.iter().filter(move |it| it.is_certain == is_certain).map(|it| &it.memory)
+        };
+        let kept = self.theirs.iter().chain(ours(true)).chain(&self.begun).cloned();
+        let told = told(config, word, wall);
+        let memories: Vec<_> = kept.chain(told).chain(ours(false).cloned()).collect();
         let ways = memories.iter().flat_map(|memory| counts().map(move |ready| (memory, ready)));
         let mut ways = ways.flat_map(|way| moments.map(|moment| (way, moment)));
         ways.find_map(|((memory, ready), moment)| {
@@ -65,6 +79,7 @@ mod tests {
     use super::*;
     use crate::event::scaler::Origin;
     use crate::kpa::Observed;
+    use crate::kpa::decide::Turn;
 
     fn config() -> Config {
         Config::default()
@@ -96,6 +111,7 @@ mod tests {
         let much = Observed { stable: 300.0, panic: 300.0 };
         let inputs = Inputs { ready: 3, observed: Some(much) };
         decide(&config(), &mut ours, &inputs, At::from_secs(92));
+        let ours = Ours { memory: ours, is_certain: true };
         let begun = Some(Memory::new(&config(), 3, began));
         let remembered = Remembered { theirs: None, ours: Some(ours), begun };
         let made = decided(&remembered, &word(190.0, 3, true)).unwrap();
@@ -106,8 +122,8 @@ mod tests {
     #[test]
     fn who_comes_in_the_midst_of_a_panic_takes_its_word_for_it() {
         let nothing = Remembered::default();
-        let ours =
-            Remembered { ours: Some(Memory::new(&config(), 1, At::ZERO)), ..nothing.clone() };
+        let ours = Ours { memory: Memory::new(&config(), 1, At::ZERO), is_certain: false };
+        let ours = Remembered { ours: Some(ours), ..nothing.clone() };
         for remembered in [nothing, ours] {
             let made = decided(&remembered, &word(190.0, 4, true)).unwrap();
             assert_eq!(made.desired(), Some(4));
@@ -115,6 +131,19 @@ mod tests {
             // Calm it wants what its averages come to, or we do not know why.
             assert!(decided(&remembered, &word(190.0, 3, false)).is_some());
             assert!(decided(&remembered, &word(190.0, 4, false)).is_none());
+            // Over the threshold it may begin or go on: the one is not said for the other.
+            let goes_on = decided(&remembered, &word(900.0, 13, true)).unwrap();
+            assert_eq!((goes_on.turn, goes_on.desired()), (Turn::Extended, Some(13)));
         }
+    }
+
+    /// One that was calm for a whole window knows that panic begins.
+    #[test]
+    fn who_has_looked_long_enough_says_that_panic_begins() {
+        let memory = Memory::new(&config(), 1, At::ZERO);
+        let remembered =
+            Remembered { ours: Some(Ours { memory, is_certain: true }), ..Default::default() };
+        let begins = decided(&remembered, &word(900.0, 13, true)).unwrap();
+        assert_eq!((begins.turn, begins.desired()), (Turn::Entered, Some(13)));
     }
 }

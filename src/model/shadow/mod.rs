@@ -8,7 +8,9 @@
 //! what a person is told; ours beside it shows what can be known without.
 
 mod causes;
+mod clock;
 mod decider;
+mod deciding;
 mod feed;
 mod made;
 mod phase;
@@ -21,17 +23,9 @@ use std::time::Duration;
 
 use crate::event::scaler::Activator;
 use crate::event::scaler::Stat;
-use crate::kpa::Config;
 use crate::kpa::Decision;
 use crate::kpa::Effective;
-use crate::kpa::Inputs;
-use crate::kpa::Memory;
 use crate::kpa::Mode;
-use crate::kpa::Observed;
-use crate::kpa::config::Metric;
-use crate::kpa::decide;
-use crate::kpa::reconcile;
-use crate::kpa::reconcile::Seen;
 use crate::kpa::reconcile::Status;
 use crate::units::Anchor;
 use crate::units::At;
@@ -51,12 +45,11 @@ pub use tick::Reported;
 pub use tick::Source;
 pub use tick::Tick;
 
-use causes::bounded;
+use clock::Clock;
 use decider::Decider;
 use feed::Feed;
 use feed::Scraped;
 use made::Remembered;
-use phase::Phase;
 use words::ASKED_WITHIN;
 use words::EXPORTED_FRESH;
 use words::Words;
@@ -64,18 +57,13 @@ use words::Words;
 /// How far behind the present it lives: a round of readings takes a second, and an answer some
 /// time.
 pub const LAG: Duration = Duration::from_millis(1250);
-/// Ticks that are kept: two hours.
-const TICKS_MAX: usize = 3600;
 /// Things that wait for their moment.
 const NOTES_MAX: usize = 64;
 /// The autoscaler and the activators act once a second.
 const SECOND: Duration = Duration::from_secs(1);
-/// How soon after the decider its scraper begins: both are made for the same `PodAutoscaler`.
-const SCRAPE_AFTER_TICK: Duration = Duration::from_millis(50);
-/// Inputs of our own count for so long.
-const OWN_FRESH: Duration = Duration::from_secs(5);
 /// A longer silence than this is not lived through second by second: no window is longer.
 const SLEEP_MAX: Duration = Duration::from_secs(3600);
+
 /// Our own decider of one revision.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shadow {
@@ -85,18 +73,10 @@ pub struct Shadow {
     decider: Option<Decider>,
     /// What was remembered before the newest tick.
     remembered: Remembered,
-    phase: Phase,
-    due: Due,
+    clock: Clock,
     notes: VecDeque<(At, Note)>,
     words: Words,
     context: Context,
-    /// The last tick of the ticker itself.
-    ticked: Option<At>,
-    /// Before it no tick of its own is the first one: two rounds of readings must be there, and what
-    /// is lived through is not lived again.
-    first_after: At,
-    /// And it is not put off beyond this: signs that contradict each other would move it for ever.
-    first_by: At,
     sight: Sight,
     evidence: Evidence,
     ticks: VecDeque<Tick>,
@@ -115,15 +95,6 @@ pub struct Context {
     pub proxying_since: Option<At>,
     /// `spec.replicas` of the deployment; `None` is not known.
     pub replicas: Option<u32>,
-}
-
-/// When what is due next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Due {
-    /// Pods are heard then, and those activators of which it is not known when they report: half
-    /// a second must not be taken for a whole one.
-    scrape: At,
-    tick: At,
 }
 
 /// How well we see.
@@ -153,21 +124,16 @@ enum Note {
 impl Shadow {
     /// A decider beside the real one, from `now` on. What was before is not known to it.
     pub(super) fn new(anchor: Anchor, now: At) -> Self {
-        let first = now + SECOND;
         Self {
             anchor,
             config: None,
             feed: Feed::default(),
             decider: None,
             remembered: Remembered::default(),
-            phase: Phase::of(TICK),
-            due: Due { scrape: first, tick: first + TICK },
+            clock: Clock::new(anchor, now),
             notes: VecDeque::new(),
             words: Words::default(),
             context: Context::default(),
-            ticked: None,
-            first_after: first + SECOND,
-            first_by: first + TICK * 2,
             sight: Sight::default(),
             evidence: Evidence::new(now),
             ticks: VecDeque::new(),
@@ -261,7 +227,7 @@ impl Shadow {
         match (self.context.asked, context.asked) {
             (Some(0), Some(to)) if 0 < to => self.note(at, Note::Wake),
             (Some(from), Some(to)) if from != to && 0 < to => {
-                self.sign(at.saturating_sub(ASKED_WITHIN), at);
+                self.clock.sign(at.saturating_sub(ASKED_WITHIN), at);
             }
             _ => {}
         }
@@ -292,14 +258,14 @@ impl Shadow {
         let before = self.words.read(reported);
         let before = before.filter(|it| it.observed.is_some() && it.observed != reported.observed);
         if let Some(before) = before.filter(|_| !is_fresh_decider) {
-            self.sign(before.read, reported.read);
+            self.clock.sign(before.read, reported.read);
         }
     }
 
     /// A line of the log tells how it went on.
     pub(super) fn logged(&mut self, reported: Reported, is_tick: bool) {
         if is_tick {
-            self.sign(reported.read.saturating_sub(Duration::from_millis(40)), reported.read);
+            self.clock.sign(reported.read.saturating_sub(Duration::from_millis(40)), reported.read);
         }
         self.words.logged(reported);
     }
@@ -310,27 +276,13 @@ impl Shadow {
             return;
         }
         self.evidence.restarted(at);
-        self.phase = Phase::of(TICK);
+        self.clock.restart();
         self.note(at, Note::Restart);
     }
 
     /// Another pod owns the revision.
     pub(super) fn leader_changed(&mut self, at: At) {
         self.evidence.leader_changed(at);
-    }
-
-    /// A tick happened after `from` and not after `to`: the next one follows the phase that is
-    /// known now.
-    fn sign(&mut self, from: At, to: At) {
-        self.phase.sign(from, to);
-        match (self.ticked, self.phase.most_likely()) {
-            (Some(ticked), _) => self.due.tick = self.after_tick(ticked),
-            (None, Some(phase)) => {
-                let next = phase::next(self.first_after, phase, TICK);
-                self.due.tick = next.min(self.first_by);
-            }
-            (None, None) => {}
-        }
     }
 
     fn note(&mut self, at: At, note: Note) {
@@ -356,7 +308,7 @@ impl Shadow {
         loop {
             let due = self.next_due();
             if until < due {
-                self.first_after = self.first_after.max(until);
+                self.clock.lived(until);
                 return has_ticked;
             }
             self.hear_activators(due);
@@ -364,10 +316,9 @@ impl Shadow {
                 if let Some((at, note)) = self.notes.pop_front() {
                     has_ticked |= self.take(at, note);
                 }
-            } else if due == self.due.tick {
+            } else if due == self.clock.next_tick() {
                 self.tick(due, false);
-                self.ticked = Some(due);
-                self.due.tick = self.after_tick(due);
+                self.clock.ticked(due);
                 has_ticked = true;
             } else {
                 self.hear(due);
@@ -377,8 +328,7 @@ impl Shadow {
 
     /// Nothing was heard for so long that what was remembered is worth nothing.
     fn oversleep(&mut self, until: At) {
-        self.due = Due { scrape: until, tick: until };
-        (self.ticked, self.first_by) = (None, until + TICK * 2);
+        self.clock.oversleep(until);
         self.sight = Sight::default();
         for (at, _) in &mut self.notes {
             *at = until;
@@ -386,26 +336,8 @@ impl Shadow {
     }
 
     fn next_due(&self) -> At {
-        let clocks = self.due.scrape.min(self.due.tick);
-        self.notes.front().map_or(clocks, |(at, _)| clocks.min(*at))
-    }
-
-    /// A tick follows a tick by two seconds, or by what is left to the phase that is known now.
-    fn after_tick(&self, at: At) -> At {
-        match self.phase.most_likely() {
-            Some(phase) => phase::next(at + SECOND, phase, TICK),
-            None => at + TICK,
-        }
-    }
-
-    /// One scrape in each second of the clock, also where the phase that is known moves: buckets
-    /// are of such seconds, and two scrapes in one would count twice.
-    fn after_scrape(&self, at: At) -> At {
-        let Some(phase) = self.phase.most_likely() else { return at + SECOND };
-        let into = Duration::from_micros(self.wall(at).as_micros() % 1_000_000);
-        let last_of_this =
-            (at + SECOND.saturating_sub(into)).saturating_sub(Duration::from_micros(1));
-        phase::next(last_of_this, phase + SCRAPE_AFTER_TICK, SECOND)
+        let clock = self.clock.next();
+        self.notes.front().map_or(clock, |(at, _)| clock.min(*at))
     }
 
     fn take(&mut self, at: At, note: Note) -> bool {
@@ -446,7 +378,7 @@ impl Shadow {
 
     /// Hears pods, and the activators of which nothing better is known, once a second.
     fn hear(&mut self, at: At) {
-        self.due.scrape = self.after_scrape(at);
+        self.clock.scraped(at);
         let is_scraped = self.config.as_ref().is_none_or(|config| config.config.scraped());
         let scraped = self.feed.scrape(at);
         let (reported, share) = self.feed.reports(at, &scraped);
@@ -495,177 +427,6 @@ impl Shadow {
         }
     }
 
-    fn tick(&mut self, at: At, is_poke: bool) {
-        let Some(config) = self.config.clone() else { return };
-        let wall = self.wall(at);
-        let ready = self.feed.n_ready(at);
-        let (source, observed) = self.observed(at, &config.config);
-        let input = self.input(at, source, &config.config);
-        let Some(decider) = &mut self.decider else { return };
-        let inputs = Inputs { ready, observed };
-        let memory_before = decider.memory.clone();
-        let unchanged = self.evidence.before(at).map(|before| {
-            let decided = decide(&before.config, &mut decider.memory.clone(), &inputs, wall);
-            bounded(&before.config, decided.desired())
-        });
-        let decided = decide(&config.config, &mut decider.memory, &inputs, wall);
-        if unchanged.is_some_and(|it| it != bounded(&config.config, decided.desired())) {
-            self.evidence.moved();
-        }
-        decider.after(&decided, &input, (at, self.sight.last_whole), &config.config);
-        let (desired, burst) = (decider.desired, decider.excess_burst_capacity);
-        let outcome = self.outcome(&config.config, (desired, burst), ready, wall);
-        let decision = self.of_run(at, decided);
-        let observed_before = self.observed_last();
-        self.settle(at, decision.steps.map(|steps| steps.observed));
-        let mut tick = Tick {
-            decision,
-            config,
-            input,
-            outcome,
-            made: None,
-            reported: None,
-            asked: self.words.asked_by(at + TICK),
-            is_poke,
-            gaps: Gaps::default(),
-        };
-        tick.reported = self.words.of_tick(at, at + TICK);
-        tick.gaps = self.evidence.gaps(&tick, [observed_before, None]);
-        self.remembered.ours = Some(memory_before);
-        tick.made = self.made(&tick).map(|(made, _)| made);
-        // One word says enough where nothing is known and nothing changes.
-        let says_nothing = |tick: &Tick| !tick.decision.valid();
-        if says_nothing(&tick)
-            && self.ticks.back().is_some_and(|last| {
-                says_nothing(last) && last.decision.ready == ready && last.asked == tick.asked
-            })
-        {
-            self.ticks.pop_back();
-        }
-        push(&mut self.ticks, tick, TICKS_MAX);
-    }
-
-    /// What the reconciler makes of a wish; `None` where the `PodAutoscaler` is not seen.
-    fn outcome(
-        &self,
-        config: &Config,
-        (desired, excess_burst_capacity): (Option<u32>, i32),
-        ready: u32,
-        wall: At,
-    ) -> Option<Bounded> {
-        let status = self.context.status?;
-        let seen = Seen {
-            desired,
-            excess_burst_capacity,
-            ready,
-            replicas: self.context.replicas.unwrap_or(ready),
-            mode: self.context.mode.unwrap_or(Mode::Proxy),
-            proxying_since: self.context.proxying_since,
-        };
-        let outcome = reconcile::reconcile(config, &status, &seen, wall);
-        Some(Bounded {
-            want: outcome.want,
-            gate: outcome.gate,
-            mode: outcome.mode,
-            n_activators: outcome.n_activators,
-        })
-    }
-
-    /// The tick before the one at `at` will hear nothing more: what the autoscaler said of it,
-    /// and why they part, is settled.
-    fn settle(&mut self, at: At, after: Option<Observed>) {
-        let Some(before) = self.ticks.back().map(Tick::at) else { return };
-        let (word, asked) = (self.words.of_tick(before, at), self.words.asked_by(at));
-        if let Some(mut last) = self.ticks.pop_back() {
-            last.reported = word;
-            last.asked = asked;
-            last.gaps = self.evidence.gaps(&last, [self.observed_last(), after]);
-            // Who began anew since remembers nothing of before that tick.
-            if self.remembered.ours.is_some() {
-                (last.made, self.remembered.theirs) = self.made(&last).unzip();
-                let is_known = self.remembered.theirs.is_some();
-                self.remembered.begun.take_if(|_| is_known);
-            }
-            self.ticks.push_back(last);
-        }
-    }
-
-    /// How a tick was made, and what the autoscaler remembers since.
-    fn made(&self, tick: &Tick) -> Option<(Made, Memory)> {
-        let (config, wall) = (tick.config(), self.wall(tick.at()));
-        let word = tick.reported.filter(|it| match tick.input.source {
-            Source::Pods => true,
-            Source::Exported => !it.is_of(&tick.decision),
-            Source::Nothing => false,
-        })?;
-        let ready = tick.decision.ready;
-        let (decision, memory) = self.remembered.decide(config, &word, (wall, ready))?;
-        // What stood around it then is not what stands around it later.
-        let known = tick.made.filter(|(before, _)| before.desired() == decision.desired());
-        let outcome = known.map_or_else(
-            || {
-                let burst = decision.steps.map_or(0, |steps| steps.excess_burst_capacity);
-                self.outcome(config, (decision.desired(), burst), decision.ready, wall)
-            },
-            |(_, outcome)| outcome,
-        );
-        Some(((self.of_run(tick.at(), decision), outcome), memory))
-    }
-
-    /// A decision with the moments of the run.
-    fn of_run(&self, at: At, decided: Decision) -> Decision {
-        let wall = self.wall(at);
-        let panic_ends = decided.panic_ends.map(|ends| at + ends.since(wall));
-        Decision { at, panic_ends, ..decided }
-    }
-
-    /// Our averages at the newest tick.
-    fn observed_last(&self) -> Option<Observed> {
-        self.ticks.back()?.decision.steps.map(|steps| steps.observed)
-    }
-
-    /// The averages of a tick, and whose they are: ours, but the autoscaler's own while ours are not
-    /// of a whole window and it tells them, since it remembers what was before we came.
-    fn observed(&self, at: At, config: &Config) -> (Source, Option<Observed>) {
-        let is_heard = self.sight.heard.is_some_and(|heard| at.since(heard) < OWN_FRESH);
-        let exported = if is_heard && self.is_whole(at, config) {
-            None
-        } else {
-            self.words.exported(at, is_heard)
-        };
-        if let Some(observed) = exported {
-            return (Source::Exported, Some(observed));
-        }
-        if !is_heard {
-            return (Source::Nothing, None);
-        }
-        let windows = self.decider.as_ref().map(|decider| match config.metric {
-            Metric::Concurrency => &decider.concurrency,
-            Metric::Rps => &decider.rps,
-        });
-        let observed = windows.and_then(|it| it.observed(self.wall(at), config.scraped()));
-        (Source::Pods, observed)
-    }
-
-    fn input(&self, at: At, source: Source, config: &Config) -> Input {
-        Input {
-            source,
-            n_read: self.sight.scraped.n_read,
-            n_ready: self.sight.scraped.n_ready,
-            share: self.sight.share,
-            whole_since: self.sight.whole_since,
-            is_whole: self.is_whole(at, config),
-        }
-    }
-
-    /// Whether we have heard all that the stable window of a tick is made of.
-    fn is_whole(&self, at: At, config: &Config) -> bool {
-        let covers = |since: At| {
-            config.stable_window <= at.since(since) || self.evidence.has_restarted_at(since)
-        };
-        self.sight.whole_since.is_some_and(covers)
-    }
-
     /// The wall clock, as a moment: Knative cuts time at its whole seconds.
     fn wall(&self, at: At) -> At {
         wall(self.anchor, at)
@@ -682,33 +443,4 @@ fn push<T>(ring: &mut VecDeque<T>, item: T, most: usize) {
         ring.pop_front();
     }
     ring.push_back(item);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::kpa::whatif::Basis;
-    use crate::units::UnixMicros;
-
-    #[test]
-    fn a_panic_that_began_before_the_run_ends_when_it_ends() {
-        let shadow = Shadow::new(Anchor(UnixMicros(1_000_000_000)), At::ZERO);
-        let (at, config) = (At::from_secs(2), Config::default());
-        let wall = shadow.wall(at);
-        let mut memory = Memory::new(&config, 4, wall.saturating_sub(Duration::from_secs(50)));
-        let observed = Some(Observed { stable: 250.0, panic: 250.0 });
-        let decided = decide(&config, &mut memory, &Inputs { ready: 4, observed }, wall);
-        assert_eq!(shadow.of_run(at, decided).panic_ends, Some(at + Duration::from_secs(10)));
-    }
-
-    #[test]
-    fn signs_that_contradict_each_other_put_nothing_off_for_ever() {
-        let mut shadow = Shadow::new(Anchor(UnixMicros(0)), At::ZERO);
-        shadow.configure(At::ZERO, &Basis::default().effective());
-        for second in 1..12 {
-            shadow.sign(At::from_secs(second - 1), At::from_secs(second));
-            shadow.advance(At::from_secs(second));
-        }
-        assert!(shadow.ticked.is_some(), "{:?}", shadow.due);
-    }
 }
