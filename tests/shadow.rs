@@ -82,8 +82,12 @@ fn model(events: &[(At, Event)]) -> Model {
 }
 
 fn shadow(model: &Model) -> &Shadow {
+    shadow_yet(model).unwrap()
+}
+
+fn shadow_yet(model: &Model) -> Option<&Shadow> {
     let revision = Name { namespace: "default".to_owned(), name: "probe-00001".to_owned() };
-    model.scaling.get(&revision).unwrap().shadow.as_ref().unwrap()
+    model.scaling.get(&revision)?.shadow.as_deref()
 }
 
 fn told(tick: &Tick) -> String {
@@ -205,10 +209,8 @@ fn how_it_was_decided_does_not_hang_on_what_we_see() {
     assert!(10 < n_other);
 }
 
-/// What was before is not known then, but what the autoscaler says of its panic.
-#[test]
-fn who_comes_in_the_midst_of_a_panic_is_told_why_there_are_so_many_pods() {
-    let comes = At::from_secs(32);
+/// Who comes at `comes` sees what stands then, and reads metrics from then on.
+fn from(comes: At) -> Recorded {
     let mut events = recorded();
     events.retain(|(at, event)| {
         let is_read = matches!(event, Event::Autoscaler(_) | Event::QueueProxy(_));
@@ -217,7 +219,35 @@ fn who_comes_in_the_midst_of_a_panic_is_told_why_there_are_so_many_pods() {
     for (at, _) in &mut events {
         *at = (*at).max(comes);
     }
-    let model = model(&events);
+    events
+}
+
+/// Whatever the averages of a tick are from, and as soon as it is shown.
+#[test]
+fn who_saw_a_panic_begin_knows_when_it_ends() {
+    let is_reported = |tick: &&Tick| tick.reported.is_some_and(|it| it.panicking == Some(true));
+    let began = shadow(&model(&recorded())).ticks().find(is_reported).unwrap().at();
+    for before in [3, 5, 8, 12] {
+        let events = from(began.saturating_sub(Duration::from_secs(before)));
+        let (mut model, mut ends, mut n_panic) = (Model::default(), None, 0);
+        for (seq, (at, event)) in (0..).zip(&events) {
+            model.apply(&Stamped { seq, at: *at, event: event.clone() });
+            let Some(tick) = shadow_yet(&model).and_then(|it| it.ticks().next_back()) else {
+                continue;
+            };
+            let told = tick.as_made().0.panic_ends;
+            assert!(told.is_none() || ends <= told, "{before}: {ends:?}, then {told:?}");
+            n_panic += u32::from(told.is_some());
+            ends = told;
+        }
+        assert!(0 < n_panic, "{before}");
+    }
+}
+
+/// What was before is not known then, but what the autoscaler says of its panic.
+#[test]
+fn who_comes_in_the_midst_of_a_panic_is_told_why_there_are_so_many_pods() {
+    let model = model(&from(At::from_secs(32)));
     let calm = |tick: &&Tick| tick.reported.is_some_and(|it| it.panicking == Some(false));
     let ended = shadow(&model).ticks().find(calm).unwrap().at();
     let mut n_panic = 0;

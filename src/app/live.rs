@@ -12,6 +12,7 @@ use futures::StreamExt as _;
 use ratatui::Terminal as Canvas;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
+use tokio::time::Instant;
 use tokio::time::MissedTickBehavior;
 
 use crate::event::command::Command;
@@ -57,6 +58,8 @@ pub trait Show {
     fn unrecorded(&self) -> Option<&str>;
     /// Whether the loop ends by itself when the plan is done.
     fn ends_with_plan(&self) -> bool;
+    /// Whether it is a replay that stands still.
+    fn is_paused(&self) -> bool;
     /// Sends nothing more: the run is over, and somebody still looks at it.
     fn stop_load(&mut self);
 }
@@ -126,7 +129,7 @@ struct Live<'a> {
     /// Why the run is over, where somebody was looking at a view that stands still: it stays.
     over: Option<Left>,
     /// Bytes and frames a second ago, and when that was.
-    metered: (At, u64, u64),
+    metered: (Instant, u64, u64),
 }
 
 /// Takes the terminal and shows what is to be seen before anything is known.
@@ -163,7 +166,7 @@ pub async fn run(
         carried: (0, 0),
         frozen: None,
         over: None,
-        metered: (At::ZERO, 0, 0),
+        metered: (crate::clock::instant(), 0, 0),
     };
     live.draw(show);
     let mut fps = spec.fps;
@@ -255,7 +258,7 @@ impl Live<'_> {
     }
 
     fn tick(&mut self, show: &impl Show) {
-        self.meter(show.now());
+        self.meter();
         let is_old = self.drawn_at.is_none_or(|at| STALE_AFTER <= show.now().since(at));
         if self.is_stale || is_old {
             self.draw(show);
@@ -268,7 +271,8 @@ impl Live<'_> {
         let session = self.ui.session();
         let is_recording = !session.is_replay && show.unrecorded().is_none();
         let is_over = self.over.is_some();
-        self.ui.set_session(tui::Session { is_recording, is_over, ..session });
+        let is_paused = show.is_paused();
+        self.ui.set_session(tui::Session { is_recording, is_over, is_paused, ..session });
         let size = self.canvas.backend().buffer().area;
         self.ui.set_size(size.width, size.height);
         // A frozen view stands still in every cell, whatever comes in.
@@ -362,9 +366,10 @@ impl Live<'_> {
     }
 
     /// What the terminal cost in the last second.
-    fn meter(&mut self, now: At) {
+    fn meter(&mut self) {
         let (since, bytes_then, frames_then) = self.metered;
-        let secs = now.since(since).as_secs();
+        let now = crate::clock::instant();
+        let secs = now.duration_since(since).as_secs();
         if secs == 0 {
             return;
         }

@@ -76,6 +76,10 @@ impl Show for Session {
         self.spec.mode == Mode::Load
     }
 
+    fn is_paused(&self) -> bool {
+        false
+    }
+
     fn stop_load(&mut self) {
         Self::stop_load(self);
     }

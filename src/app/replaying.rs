@@ -36,6 +36,8 @@ pub(super) struct Replay {
     steps: mpsc::Receiver<journal::Step>,
     commands: mpsc::Sender<ReplayCommand>,
     now: Now,
+    /// When the last event happened.
+    end: At,
     _player: AbortOnDropHandle<io::Result<()>>,
 }
 
@@ -47,6 +49,7 @@ struct Now {
     said: tokio::time::Instant,
     speed: f64,
     is_paused: bool,
+    is_hurrying: bool,
     is_over: bool,
 }
 
@@ -55,6 +58,7 @@ impl Replay {
     pub(super) fn start(folder: RunFolder, playback: Playback<File>, speed: f64) -> Self {
         let (out, steps) = mpsc::channel(QUEUE);
         let (commands, orders) = mpsc::channel(16);
+        let end = playback.end().unwrap_or_default();
         let player = Replayer::new(playback, speed).run(out, orders, CancellationToken::new());
         Self {
             model: Model::default(),
@@ -66,18 +70,24 @@ impl Replay {
                 said: crate::clock::instant(),
                 speed,
                 is_paused: false,
+                is_hurrying: false,
                 is_over: false,
             },
+            end,
             _player: tasks::spawn(player),
         }
     }
 
     fn take(&mut self, step: journal::Step) {
         match step {
-            journal::Step::Anew => self.model = Model::default(),
+            journal::Step::Anew => {
+                self.model = Model::default();
+                self.now.is_hurrying = true;
+            }
             journal::Step::Event(stamped) => self.model.apply(&stamped),
-            journal::Step::Now { at, speed, is_paused, is_over } => {
-                self.now = Now { at, said: crate::clock::instant(), speed, is_paused, is_over };
+            journal::Step::Now { at, speed, is_paused, is_hurrying, is_over } => {
+                let said = crate::clock::instant();
+                self.now = Now { at, said, speed, is_paused, is_hurrying, is_over };
             }
         }
     }
@@ -89,11 +99,15 @@ impl Show for Replay {
     }
 
     fn now(&self) -> At {
+        // What is hurried through is shown as it comes: the moment that was sought is not known yet.
+        if self.now.is_hurrying {
+            return self.model.now;
+        }
         if self.now.is_paused || self.now.is_over {
             return self.now.at.max(self.model.now);
         }
         let played = self.now.said.elapsed().mul_f64(self.now.speed);
-        (self.now.at + played).max(self.model.now)
+        (self.now.at + played).min(self.end).max(self.model.now)
     }
 
     async fn step(&mut self) -> Step {
@@ -142,5 +156,71 @@ impl Show for Replay {
         false
     }
 
+    fn is_paused(&self) -> bool {
+        self.now.is_paused
+    }
+
     fn stop_load(&mut self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::event::Event;
+    use crate::event::Stamped;
+
+    /// An event each second from 0 to 9.
+    fn replay(speed: f64) -> (tempfile::TempDir, Replay) {
+        let home = tempfile::tempdir().unwrap();
+        let mut bytes = journal::header().to_vec();
+        for seq in 0..10 {
+            let event = Event::Lost { n: seq };
+            bytes.extend(journal::frame(&Stamped { seq, at: At::from_secs(seq), event }).unwrap());
+        }
+        std::fs::write(home.path().join("journal"), bytes).unwrap();
+        let folder = RunFolder::open(home.path()).unwrap();
+        let playback = folder.playback().unwrap();
+        (home, Replay::start(folder, playback, speed))
+    }
+
+    async fn watch(replay: &mut Replay, span: Duration) {
+        let _ = tokio::time::timeout(span, async {
+            loop {
+                replay.step().await;
+            }
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_goes_back_sees_what_was_then() {
+        let (_home, mut replay) = replay(1.0);
+        watch(&mut replay, Duration::from_millis(8200)).await;
+        assert_eq!(replay.now(), At::from_millis(8200));
+        assert_eq!(replay.obey(Command::Replay(ReplayCommand::Seek(At::from_millis(3500)))), None);
+        // Whatever is drawn on the way there is of its moment.
+        let mut drawn = Vec::new();
+        while drawn.last() != Some(&At::from_millis(3500)) {
+            let step = replay.steps.recv().await.unwrap();
+            replay.take(step);
+            drawn.push(replay.now());
+        }
+        drawn.dedup();
+        let there = [0, 1000, 2000, 3000, 3500].map(At::from_millis);
+        assert_eq!(drawn, there);
+        assert_eq!(replay.model.now, At::from_secs(3));
+        watch(&mut replay, Duration::from_secs(2)).await;
+        assert_eq!((replay.now(), replay.model.now), (At::from_millis(5500), At::from_secs(5)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn however_fast_it_plays_it_ends_with_its_record() {
+        let (_home, mut replay) = replay(1000.0);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(replay.now(), At::from_secs(9));
+        watch(&mut replay, Duration::from_secs(1)).await;
+        assert_eq!((replay.now(), replay.model.now), (At::from_secs(9), At::from_secs(9)));
+    }
 }

@@ -55,6 +55,9 @@ pub enum LoadCommand {
     Undo,
 }
 
+/// Slowest and fastest replay, in run time a second of real time.
+pub const REPLAY_SPEED: (f64, f64) = (0.05, 10_000.0);
+
 /// A move in a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -18,12 +18,10 @@ use super::Reader;
 use crate::clock::Clock;
 use crate::event::Event;
 use crate::event::Stamped;
+use crate::event::command::REPLAY_SPEED;
 use crate::event::command::ReplayCommand;
 use crate::event::run::Began;
 use crate::units::At;
-
-/// Slowest and fastest replay, in run time a second of real time.
-const SPEED: (f64, f64) = (0.05, 10_000.0);
 
 /// A record being read, without a clock.
 #[derive(Debug)]
@@ -50,7 +48,8 @@ pub enum Step {
     Anew,
     /// An event, with the stamp that it was recorded with.
     Event(Box<Stamped>),
-    /// It was paused or resumed, its speed was changed, it was moved, or it reached its end.
+    /// It was paused or resumed, its speed was changed, it was moved, it has come to where it was
+    /// moved, or it reached its end.
     Now {
         /// The moment of the run that is shown.
         at: At,
@@ -58,6 +57,8 @@ pub enum Step {
         speed: f64,
         /// Whether it stands still.
         is_paused: bool,
+        /// Whether events of before this moment are still to come, at once.
+        is_hurrying: bool,
         /// Whether every event has been handed out.
         is_over: bool,
     },
@@ -72,6 +73,7 @@ pub struct Replayer<R> {
     origin: (At, At),
     speed: f64,
     is_paused: bool,
+    is_hurrying: bool,
 }
 
 // === impl Playback ===
@@ -163,6 +165,7 @@ impl<R: Read + Seek> Replayer<R> {
             origin: (At::ZERO, At::ZERO),
             speed: bounded(speed),
             is_paused: false,
+            is_hurrying: false,
         }
     }
 
@@ -194,8 +197,11 @@ impl<R: Read + Seek> Replayer<R> {
         send(out, self.now()).await?;
         loop {
             let due = self.due();
-            if self.playback.peek().is_none() && !is_end_told {
-                is_end_told = true;
+            let is_over = self.playback.peek().is_none();
+            let has_arrived = self.is_hurrying && !self.is_behind();
+            if has_arrived || is_over && !is_end_told {
+                self.is_hurrying = false;
+                is_end_told = is_over;
                 send(out, self.now()).await?;
             }
             if due.is_none() && !can_be_told {
@@ -218,6 +224,12 @@ impl<R: Read + Seek> Replayer<R> {
                 }
             }
         }
+    }
+
+    /// Whether the next event is one of before the moment that is shown.
+    fn is_behind(&mut self) -> bool {
+        let (_, shown) = self.origin;
+        self.playback.peek().is_some_and(|next| next <= shown)
     }
 
     /// When, by our clock, the next event is due; `None` at the end and while it stands still.
@@ -245,6 +257,7 @@ impl<R: Read + Seek> Replayer<R> {
             at: self.shown(),
             speed: self.speed,
             is_paused: self.is_paused,
+            is_hurrying: self.is_hurrying,
             is_over: self.playback.peek().is_none(),
         }
     }
@@ -255,6 +268,7 @@ impl<R: Read + Seek> Replayer<R> {
         out: &mpsc::Sender<Step>,
     ) -> Result<(), Interrupted> {
         let mut shown = self.shown();
+        let is_moved = matches!(command, ReplayCommand::Seek(_));
         match command {
             ReplayCommand::PauseOrResume => self.is_paused = !self.is_paused,
             ReplayCommand::Speed(speed) => self.speed = bounded(speed),
@@ -267,6 +281,7 @@ impl<R: Read + Seek> Replayer<R> {
             }
         }
         self.origin = (self.clock.at(), shown);
+        self.is_hurrying |= is_moved && self.is_behind();
         let now = self.now();
         send(out, now).await
     }
@@ -289,7 +304,8 @@ async fn send(out: &mpsc::Sender<Step>, step: Step) -> Result<(), Interrupted> {
 }
 
 fn bounded(speed: f64) -> f64 {
-    if speed.is_nan() { 1.0 } else { speed.clamp(SPEED.0, SPEED.1) }
+    let (slowest, fastest) = REPLAY_SPEED;
+    if speed.is_nan() { 1.0 } else { speed.clamp(slowest, fastest) }
 }
 
 #[cfg(test)]
@@ -326,7 +342,7 @@ mod tests {
     }
 
     impl Running {
-        /// What has been said by now: `seq` of events, `a` anew, `p` paused, `r` runs, `e` end.
+        /// What has been said by now: `seq` of events, `a` anew, `p` paused, `r` runs, `h` hurries, `e` end.
         async fn heard(&mut self, after: Duration) -> String {
             tokio::time::sleep(after).await;
             let mut heard = String::new();
@@ -334,6 +350,7 @@ mod tests {
                 heard.push_str(&match step {
                     Step::Anew => "a".to_owned(),
                     Step::Event(stamped) => stamped.seq.to_string(),
+                    Step::Now { is_hurrying: true, .. } => "h".to_owned(),
                     Step::Now { is_over: true, .. } => "e".to_owned(),
                     Step::Now { is_paused: true, .. } => "p".to_owned(),
                     Step::Now { .. } => "r".to_owned(),
@@ -384,11 +401,11 @@ mod tests {
         assert_eq!(running.heard(Duration::from_millis(4500)).await, "r01234");
         running.commands.send(ReplayCommand::PauseOrResume).await.unwrap();
         running.commands.send(ReplayCommand::Seek(At::from_millis(2500))).await.unwrap();
-        assert_eq!(running.heard(Duration::from_secs(9)).await, "pap012");
+        assert_eq!(running.heard(Duration::from_secs(9)).await, "pah012p");
         running.commands.send(ReplayCommand::Seek(At::from_secs(7))).await.unwrap();
-        assert_eq!(running.heard(Duration::from_secs(9)).await, "p34567");
+        assert_eq!(running.heard(Duration::from_secs(9)).await, "h34567p");
         running.commands.send(ReplayCommand::Seek(At::from_secs(700))).await.unwrap();
-        assert_eq!(running.heard(Duration::from_secs(9)).await, "p89e");
+        assert_eq!(running.heard(Duration::from_secs(9)).await, "h89e");
     }
 
     #[tokio::test(start_paused = true)]

@@ -344,14 +344,17 @@ class Checker:
         """`kubectl top` and the raw samples around it: what the values above are joined with."""
         self.kind, self.moment = "kubectl top", collections.Counter()
         print("kubectl top")
-        for top in self.of(self.revisions[0])[0].tops:
+        self.look_at(self.revisions[0])
+        for top in self.record.tops:
             said = {cells[0]: cells for cells in (line.split() for line in top["said"].splitlines()) if len(cells) == 3}
             after = {item["metadata"]["name"]: item for item in top["after"]}
             for item in top["before"]:
                 name = item["metadata"]["name"]
                 if name not in said or name not in after:
                     continue
-                cpu = {usage(it)[0] for it in (item, after[name])}
+                # A pod's two containers are reckoned a second apart each, so twice in a second.
+                polled = [it[name][0] for when, it in self.record.polls if top["wall"] <= when <= top["until"] and name in it]
+                cpu = {usage(it)[0] for it in (item, after[name])} | set(polled)
                 verdict = "equal" if said[name][1] in {f"{it}m" for it in cpu} else "explained"
                 words = f"the sample before it {item['timestamp']} and after it {after[name]['timestamp']}: {sorted(cpu)}"
                 # In between the rig may have reckoned anew, if a second has passed.

@@ -51,7 +51,8 @@ impl Decider {
     }
 
     /// Remembers what was decided, and whether that is certain: after a whole stable window it is
-    /// known that there was no panic, and what is over the threshold surely is one.
+    /// known that there was no panic, and what is over the threshold surely is one. Over the
+    /// autoscaler's own averages it stays as it was.
     pub(super) fn after(
         &mut self,
         decided: &Decision,
@@ -66,11 +67,15 @@ impl Decider {
         let sees_panic_window =
             input.whole_since.is_some_and(|since| config.panic_window <= at.since(since));
         let is_blind = last_whole.is_none_or(|last| config.panic_window < at.since(last));
-        if input.is_whole
-            || sees_panic_window && matches!(decided.turn, Turn::Entered | Turn::Extended)
-        {
+        let is_over = matches!(decided.turn, Turn::Entered | Turn::Extended);
+        let (sees_panic, sees_nothing) = match input.source {
+            Source::Pods => (sees_panic_window, is_blind),
+            Source::Exported => (true, false),
+            Source::Nothing => (false, true),
+        };
+        if input.is_whole || is_over && sees_panic {
             self.is_certain = true;
-        } else if is_blind || input.source != Source::Pods {
+        } else if sees_nothing {
             self.is_certain = false;
         }
     }

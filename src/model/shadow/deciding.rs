@@ -43,7 +43,8 @@ impl Shadow {
         let input = self.input(at, source, &config.config);
         let Some(decider) = &mut self.decider else { return };
         let inputs = Inputs { ready, observed };
-        let ours_before = Ours { memory: decider.memory.clone(), is_certain: decider.is_certain };
+        let mut ours_before =
+            Ours { memory: decider.memory.clone(), is_certain: decider.is_certain };
         let unchanged = self.evidence.before(at).map(|before| {
             let decided = decide(&before.config, &mut decider.memory.clone(), &inputs, wall);
             bounded(&before.config, decided.desired())
@@ -58,6 +59,7 @@ impl Shadow {
         let decision = self.of_run(at, decided);
         let observed_before = self.observed_last();
         self.settle(at, decision.steps.map(|steps| steps.observed));
+        ours_before.is_certain |= self.ticks.back().is_some_and(Tick::is_surely_calm);
         let mut tick = Tick {
             decision,
             config,

@@ -131,6 +131,12 @@ impl Tick {
         }
     }
 
+    /// Whether the autoscaler says that it is calm, and our model says so too.
+    pub(super) fn is_surely_calm(&self) -> bool {
+        let said = self.reported.and_then(|reported| reported.panicking);
+        said == Some(false) && !self.decision.panicking()
+    }
+
     /// The parameters in force.
     pub fn config(&self) -> &Config {
         &self.config.config

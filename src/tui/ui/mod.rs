@@ -18,6 +18,7 @@ use crossterm::event::KeyEventKind;
 use crate::event::cluster::Name;
 use crate::event::command::Command;
 use crate::event::command::LoadCommand;
+use crate::event::command::REPLAY_SPEED;
 use crate::event::command::ReplayCommand;
 use crate::event::run::Executor;
 use crate::event::run::Mode;
@@ -56,6 +57,8 @@ pub struct Session {
     pub is_recording: bool,
     /// Run time a second of real time, in a replay.
     pub speed: f64,
+    /// Whether a replay stands still.
+    pub is_paused: bool,
     /// Whether the run is over, and stays on the screen for somebody who looks at it.
     pub is_over: bool,
 }
@@ -287,16 +290,12 @@ impl Ui {
 
     // What the loop tells.
 
-    /// The time of this frame.
+    /// The time of this frame; that of a replay may go back.
     pub fn set_now(&mut self, now: At) {
-        self.clock = self.clock.max(now);
-    }
-
-    /// A replay jumped: time may have gone back.
-    pub fn jump_to(&mut self, now: At) {
         self.clock = now;
-        self.frozen = None;
-        self.cursor = None;
+        if let Some((told, _)) = self.messages.back_mut() {
+            *told = (*told).min(now);
+        }
     }
 
     /// The size of the screen.
@@ -432,7 +431,8 @@ impl Ui {
             Action::Halve => self.session.speed / 2.0,
             _ => self.session.speed * 2.0,
         };
-        self.session.speed = speed.clamp(0.25, 64.0);
+        let (slowest, fastest) = REPLAY_SPEED;
+        self.session.speed = speed.clamp(slowest, fastest);
         Command::Replay(ReplayCommand::Speed(self.session.speed))
     }
 

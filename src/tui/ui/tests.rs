@@ -159,6 +159,17 @@ fn the_view_freezes_and_thaws() {
 }
 
 #[test]
+fn a_replay_may_go_back_and_its_message_goes_in_time() {
+    let mut ui = Ui::new(Session { is_replay: true, ..Session::default() });
+    ui.set_now(At::from_secs(100));
+    ui.tell("sought");
+    ui.set_now(At::from_secs(3));
+    assert_eq!((ui.now(), ui.message()), (At::from_secs(3), Some("sought")));
+    ui.set_now(At::from_secs(30));
+    assert_eq!(ui.message(), None);
+}
+
+#[test]
 fn the_cursor_stays_between_the_beginning_and_now() {
     let model = Model::default();
     let mut ui = ui();

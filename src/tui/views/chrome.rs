@@ -200,7 +200,8 @@ fn status<'a>(theme: &Theme, scene: &Scene<'_>, width: u16) -> Vec<Span<'a>> {
     }
     if ui.session().is_replay {
         let speed = text::count(ui.session().speed);
-        spans.push(theme.strong(Role::Load, "▸ REPLAY"));
+        let state = if ui.session().is_paused { "■ PAUSED" } else { "▸ REPLAY" };
+        spans.push(theme.strong(Role::Load, state));
         spans.push(theme.span(Role::Text, format!(" ×{speed} {elapsed}")));
     } else if ui.session().is_recording {
         spans.push(theme.strong(Role::Bad, "● REC"));
