@@ -77,7 +77,7 @@ fn shadow<'a>(model: &'a Model, wanted: Option<&str>) -> Result<(Name, &'a Shado
     };
     if let Some(wanted) = wanted {
         let mut known =
-            model.scaling.iter().map(|(name, _)| name).filter(|name| name.name == wanted);
+            model.scaling.iter().map(|(name, _)| name).filter(|name| name.is_called(wanted));
         return known.find_map(|name| of(name.clone())).ok_or_else(|| {
             let names: Vec<&str> = model
                 .scaling
@@ -116,6 +116,7 @@ fn moment_of(moment: Moment, anchor: Anchor) -> At {
     const DAY: u64 = 86_400_000_000;
     match moment {
         Moment::Since(since) => At::ZERO + since,
+        Moment::Wall(wall) => wall.since(anchor.0).map_or(At::ZERO, At::from),
         Moment::Clock(clock) => {
             let began = u64::try_from(anchor.0.0).unwrap_or(0) % DAY;
             let clock = u64::try_from(clock.as_micros()).unwrap_or(0);
@@ -150,6 +151,7 @@ mod tests {
             ("1m30s", Some(Moment::Since(Duration::from_secs(90)))),
             ("14:03", Some(Moment::Clock(Duration::from_secs(50_580)))),
             ("14:03:22.5", Some(Moment::Clock(Duration::from_millis(50_602_500)))),
+            ("1970-01-01T00:00:07.250Z", Some(Moment::Wall(UnixMicros(7_250_000)))),
             ("25:00", None),
             ("14:60", None),
             ("14:03:22:1", None),

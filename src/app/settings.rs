@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::scenario::plan::Plan;
 pub use crate::tui::Charset;
 pub use crate::tui::Depth;
+use crate::units::UnixMicros;
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,6 +95,8 @@ pub enum Moment {
     Since(Duration),
     /// The time of day in UTC.
     Clock(Duration),
+    /// A stamp, as our own JSON has it.
+    Wall(UnixMicros),
 }
 
 /// How to do it.
@@ -196,8 +199,12 @@ pub struct Log {
 // === impl Moment ===
 
 impl Moment {
-    /// `90s` or `1m30s` since the beginning, or `14:03:22.4`, the time of day in UTC.
+    /// `90s` or `1m30s` since the beginning, or `14:03:22.4`, the time of day in UTC, or a whole
+    /// RFC 3339 stamp.
     pub fn parse(text: &str) -> Option<Self> {
+        if let Some(wall) = UnixMicros::parse(text) {
+            return Some(Self::Wall(wall));
+        }
         if let Some(since) = crate::units::parse_go_duration(text) {
             return Some(Self::Since(since));
         }

@@ -141,7 +141,7 @@ fn found(asked: &WhatIf, mut subject: Subject, curve: &Curve) -> Result<String, 
     Ok(if asked.json {
         format!("{}\n", found_json(&found, &under, &subject))
     } else {
-        found_text(&found, &under, &subject)
+        found_text(&found, &under, &subject, &asked.changes)
     })
 }
 
@@ -155,7 +155,7 @@ fn recorded(
     let known: Vec<Name> = model.scaling.iter().map(|(name, _)| name.clone()).collect();
     let name = match revision {
         Some(wanted) => {
-            known.iter().find(|name| name.name == wanted).cloned().ok_or_else(|| {
+            known.iter().find(|name| name.is_called(wanted)).cloned().ok_or_else(|| {
                 let names: Vec<&str> = known.iter().map(|name| name.name.as_str()).collect();
                 usage(format!(
                     "there is no revision {wanted:?}; the record knows {}",

@@ -99,6 +99,16 @@ pub struct Name {
     pub name: String,
 }
 
+impl Name {
+    /// Whether a person means this one: by its name, or by namespace and name.
+    pub fn is_called(&self, wanted: &str) -> bool {
+        match wanted.split_once('/') {
+            Some((namespace, name)) => namespace == self.namespace && name == self.name,
+            None => wanted == self.name,
+        }
+    }
+}
+
 /// A condition's `status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -108,6 +108,11 @@ impl Subject {
         whatif::on_a_pinned_route(changes).filter(|_| self.is_pinned)
     }
 
+    /// Whether the changes leave everything as it is.
+    fn is_in_force(&self, changes: &[Change]) -> bool {
+        self.basis.with(changes).is_ok_and(|it| it.config == self.basis.effective().config)
+    }
+
     /// What a record holds.
     pub fn of(recording: Recording) -> Self {
         let lines = recording.lines.iter().map(|line| Tick {
@@ -197,13 +202,7 @@ impl Played {
         picture(&mut text, "as it would be", &self.would.0, most);
         self.totals(&mut text);
         self.table(&mut text);
-        let service = self.subject.service.as_ref();
-        let service = service.map(|(namespace, name)| (namespace.as_str(), name.as_str()));
-        text.push_str("\nto change it, by hand\n");
-        for command in whatif::remedies(&self.changes, service) {
-            let _ = writeln!(text, "  {command}");
-        }
-        text.extend(self.subject.caveat(&self.changes).map(|caveat| format!("  {caveat}\n")));
+        text.push_str(&by_hand(&self.changes, &self.subject));
         text
     }
 
@@ -279,18 +278,36 @@ impl Played {
         );
         let step = self.would.0.len().div_ceil(ROWS).max(1);
         for (idx, tick) in self.would.0.iter().enumerate().step_by(step) {
-            let was = self.subject.was.as_ref().and_then(|(ticks, _)| ticks.get(idx));
-            let pair = |tick: &Tick| {
-                let panic = if tick.panics { " P" } else { "" };
-                format!("{}/{}{panic:<2}", tick.desired, tick.ready)
+            let was = self.subject.lines.get(idx).filter(|_| self.subject.was.is_some());
+            let pair = |desired: Option<u32>, ready: Option<u32>, panics| {
+                let panic = if panics { " P" } else { "" };
+                let pods = |n: Option<u32>| n.map_or_else(|| "–".to_owned(), |n| n.to_string());
+                format!("{}/{}{panic:<2}", pods(desired), pods(ready))
             };
-            let was = was.map_or_else(|| "–".to_owned(), pair);
+            let known = |pods: Option<f64>| pods.map(|it| whole(Some(it)));
+            let was = was.map_or_else(
+                || "–".to_owned(),
+                |it| pair(known(it.desired), known(it.ready), it.panics),
+            );
             let demand = tick.demand.map_or_else(|| "–".to_owned(), |it| format!("{it:.1}"));
             let second = tick.at.as_secs_f64();
-            let _ = writeln!(text, "{second:>8.0}{demand:>10}{was:>18}{:>18}", pair(tick));
+            let would = pair(Some(tick.desired), Some(tick.ready), tick.panics);
+            let _ = writeln!(text, "{second:>8.0}{demand:>10}{was:>18}{would:>18}");
         }
         text.push_str("  P: in panic\n");
     }
+}
+
+/// The commands that make the changes, and what to know of them.
+fn by_hand(changes: &[Change], subject: &Subject) -> String {
+    let service = subject.service.as_ref();
+    let service = service.map(|(namespace, name)| (namespace.as_str(), name.as_str()));
+    let mut text = "\nto change it, by hand\n".to_owned();
+    for command in whatif::remedies(changes, service) {
+        let _ = writeln!(text, "  {command}");
+    }
+    text.extend(subject.caveat(changes).map(|caveat| format!("  {caveat}\n")));
+    text
 }
 
 type RowOfTotals = (&'static str, fn(&Totals) -> String);
@@ -307,8 +324,13 @@ pub const ROWS_OF_TOTALS: [RowOfTotals; 8] = [
     ("cold starts", |it| it.cold_starts.to_string()),
 ];
 
-/// A search, for people.
-pub fn found_text(found: &Found, conditions: &[Condition], subject: &Subject) -> String {
+/// A search, for people; `given` is changed whatever is found.
+pub fn found_text(
+    found: &Found,
+    conditions: &[Condition],
+    subject: &Subject,
+    given: &[Change],
+) -> String {
     let mut text = format!("{}: {} configurations tried", subject.name, found.candidates.len());
     if 0 < found.n_refused {
         let _ = write!(text, ", {} more that Knative would refuse", found.n_refused);
@@ -370,14 +392,15 @@ pub fn found_text(found: &Found, conditions: &[Condition], subject: &Subject) ->
     if 0 < n_more {
         let _ = writeln!(text, "  … and {n_more} more; --json tells of all");
     }
-    if let Some(best) = best {
-        let service = subject.service.as_ref();
-        let service = service.map(|(namespace, name)| (namespace.as_str(), name.as_str()));
-        text.push_str("\nto change it, by hand\n");
-        for command in whatif::remedies(&best.changes, service) {
-            let _ = writeln!(text, "  {command}");
+    match best {
+        Some(best) if given.is_empty() && subject.is_in_force(&best.changes) => {
+            text.push_str("\nthat is how it is configured: there is nothing to change\n");
         }
-        text.extend(subject.caveat(&best.changes).map(|caveat| format!("  {caveat}\n")));
+        Some(best) => {
+            let changes = [given, &best.changes].concat();
+            text.push_str(&by_hand(&changes, subject));
+        }
+        None => {}
     }
     text
 }
@@ -510,6 +533,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::kpa::whatif::Candidate;
     use crate::units::At;
 
     /// Three seconds of five in flight; of the pods only what was desired is known.
@@ -562,6 +586,34 @@ mod tests {
         };
         assert!(says_so("max-scale=50"));
         assert!(!says_so("target=1"));
+    }
+
+    #[test]
+    fn what_is_found_is_to_be_changed_unless_it_is_so() {
+        let told = |target: &str, given: &str| {
+            let mut subject = subject();
+            subject.basis.annotations.insert("target".to_owned(), "10".to_owned());
+            let changes = vec![format!("target={target}").parse().unwrap()];
+            let totals = subject.clone().play(Vec::new()).unwrap().modelled.1;
+            let candidate = Candidate { changes, totals, values: Vec::new(), keeps: true };
+            let found = Found { candidates: vec![candidate], n_refused: 0 };
+            let given: Vec<Change> = given.parse().into_iter().collect();
+            found_text(&found, &[], &subject, &given)
+        };
+        let nothing = "there is nothing to change";
+        assert!(told("10", "").contains(nothing));
+        assert!(!told("11", "").contains(nothing));
+        let both = told("10", "window=20s");
+        assert!(both.contains("dev/target\":\"10\"") && both.contains("dev/window\":\"20s\""));
+    }
+
+    #[test]
+    fn what_was_is_unknown_where_no_pod_was_seen() {
+        let mut subject = subject();
+        subject.was = Some(subject.clone().play(Vec::new()).unwrap().modelled);
+        subject.lines[1].ready = Some(3.0);
+        let table = subject.play(Vec::new()).unwrap().text();
+        assert!(table.contains("2/–") && table.contains("2/3"), "{table}");
     }
 
     #[test]

@@ -13,6 +13,12 @@ use crate::cli::settings;
 use crate::cli::settings::Env;
 
 pub(super) fn invocation(args: WhatIfArgs, env: Env<'_>) -> Result<Invocation, CliError> {
+    let is_file = Path::new(&args.subject).is_file();
+    let subject = if is_file {
+        Input::File(PathBuf::from(&args.subject))
+    } else {
+        Input::Run(replay::find(&args.subject, &settings::runs(env))?)
+    };
     if args.changes.is_empty() && args.find.is_empty() {
         return Err(CliError::Usage(
             "nothing is changed; say what, as --set target=50, or search, as --find target"
@@ -24,12 +30,6 @@ pub(super) fn invocation(args: WhatIfArgs, env: Env<'_>) -> Result<Invocation, C
             "--under is for a search; say over what, as --find target".to_owned(),
         ));
     }
-    let is_file = Path::new(&args.subject).is_file();
-    let subject = if is_file {
-        Input::File(PathBuf::from(&args.subject))
-    } else {
-        Input::Run(replay::find(&args.subject, &settings::runs(env))?)
-    };
     Ok(Invocation::WhatIf(Box::new(WhatIf {
         subject,
         changes: args.changes,

@@ -100,13 +100,38 @@ pub enum ChangeError {
     #[error("the load is known as {0}; under metric={1} it would be another load")]
     OtherMetric(&'static str, &'static str),
     /// Knative would not take it.
-    #[error("Knative would refuse {key}={value}")]
+    #[error("Knative would refuse {key}={value}: it takes {}", taken(key))]
     Refused {
         /// The setting.
         key: &'static str,
         /// The value.
         value: String,
     },
+}
+
+/// What Knative takes for a setting (`pkg/autoscaler/config`, `pkg/apis/autoscaling/annotation_validation.go`).
+fn taken(key: &str) -> &'static str {
+    match key {
+        "target" => "0.01 or more",
+        "target-utilization-percentage" | "panic-window-percentage" => "1 to 100",
+        "panic-threshold-percentage" => "110 to 1000",
+        "window" => "6s to 1h, in whole seconds",
+        "target-burst-capacity" => "0 or more, or -1 for no bound",
+        "min-scale" => "0 or more, and no more than max-scale",
+        "max-scale" => "0 for no bound, or min-scale and more, as far as the cluster admits",
+        "initial-scale" => "1 or more, and 0 where the cluster admits it",
+        "activation-scale" => "2 or more, between min-scale and max-scale",
+        "scale-down-delay" => "0s to 1h, in whole seconds",
+        "scale-to-zero-pod-retention-period" => "0s to 1h",
+        "metric" => "concurrency or rps",
+        "metric-aggregation-algorithm" => "linear or weighted-exponential",
+        "containerConcurrency" => "0 for no bound, to 1000",
+        "max-scale-up-rate" | "max-scale-down-rate" => "more than 1",
+        "enable-scale-to-zero" => "true or false",
+        "scale-to-zero-grace-period" => "more than 0s",
+        "activator-capacity" => "1 or more",
+        _ => "another value",
+    }
 }
 
 // === impl Change ===
@@ -165,7 +190,17 @@ impl Basis {
     pub fn with(&self, changes: &[Change]) -> Result<Effective, ChangeError> {
         let basis = self.changed(changes)?;
         let effective = basis.effective();
+        let is_in_order = |change: &Change| {
+            let config = &effective.config;
+            let most = config.max_scale.unwrap_or(u32::MAX);
+            match change.key {
+                "min-scale" | "max-scale" => config.min_scale <= most,
+                "activation-scale" => (config.min_scale..=most).contains(&config.activation_scale),
+                _ => true,
+            }
+        };
         let is_taken = |change: &Change| match change.place {
+            Place::Annotation if !is_in_order(change) => false,
             Place::Annotation => effective.settings.iter().any(|setting| {
                 setting.name == change.key
                     && matches!(setting.origin, Origin::Annotation | Origin::Spec)
@@ -303,6 +338,28 @@ mod tests {
         ] {
             let refused = basis.with(&[change(text)]);
             assert!(matches!(refused, Err(ChangeError::Refused { .. })), "{text}: {refused:?}");
+            // What would be taken is said.
+            let said = refused.unwrap_err().to_string();
+            assert!(!said.ends_with("another value"), "{said}");
+        }
+    }
+
+    #[test]
+    fn bounds_that_cross_are_refused() {
+        let mut basis = Basis::default();
+        basis.annotations.insert("max-scale".to_owned(), "12".to_owned());
+        for (taken, changes) in [
+            (true, vec!["min-scale=12"]),
+            (false, vec!["min-scale=13"]),
+            (true, vec!["min-scale=13", "max-scale=0"]),
+            (true, vec!["min-scale=13", "max-scale=13"]),
+            (false, vec!["min-scale=3", "max-scale=2"]),
+            (true, vec!["activation-scale=12"]),
+            (false, vec!["activation-scale=13"]),
+            (false, vec!["activation-scale=2", "min-scale=3"]),
+        ] {
+            let changed: Vec<Change> = changes.iter().map(|text| change(text)).collect();
+            assert_eq!(basis.with(&changed).is_ok(), taken, "{changes:?}");
         }
     }
 
