@@ -819,10 +819,11 @@ fn a_panic_ends_a_window_after_its_own_threshold_not_that_of_an_earlier_one() {
         PanicState::Panic { leaves, .. } => leaves,
         other => panic!("{other:?}"),
     };
-    assert_eq!(leaves(&feed, 1.0), Some(At::from_secs(61)));
+    // The tick that it is of may have been two seconds before.
+    assert_eq!(leaves(&feed, 1.0), Some(At::from_secs(59)));
     // Another autoscaler begins in panic.
     calm(&mut feed, 20.0, true, "autoscaler-1");
-    assert_eq!(leaves(&feed, 20.0), Some(At::from_secs(80)));
+    assert_eq!(leaves(&feed, 20.0), Some(At::from_secs(78)));
     calm(&mut feed, 22.0, false, "autoscaler-1");
     // The threshold was not seen to be reached again.
     calm(&mut feed, 24.0, true, "autoscaler-1");

@@ -14,6 +14,7 @@ use crate::kpa::decide::PanicLine;
 use crate::kpa::decide::panic_line;
 use crate::model::happenings::Happenings;
 use crate::model::happenings::What;
+use crate::model::shadow::TICK;
 use crate::units::At;
 
 use super::FRESH;
@@ -76,6 +77,11 @@ pub enum Ignorance {
     Stale(Duration),
     /// The metric is not exported, and the log holds no line about panic yet.
     NoLineYet,
+}
+
+/// When what was read to be over the threshold can end: it was so at the tick before, which decides.
+fn ends_after(over: At, window: Duration) -> At {
+    (over + window).saturating_sub(TICK)
 }
 
 // === impl PanicSpan ===
@@ -225,7 +231,7 @@ impl RevisionScaling {
             origin,
             since: span.began,
             was_on: span.was_on,
-            leaves: self.leaves(),
+            leaves: self.leaves(now),
         };
         let metric = self.reading.as_ref().filter(|reading| reading.panic.is_some());
         let age = metric.map(|reading| now.since(reading.read));
@@ -292,9 +298,17 @@ impl RevisionScaling {
 
     /// When the present panic can end at the earliest: one stable window after the threshold was
     /// last reached (`pkg/autoscaler/scaling/autoscaler.go`, `Scale`).
-    fn leaves(&self) -> Option<At> {
+    fn leaves(&self, now: At) -> Option<At> {
         let window = self.config.as_ref()?.config.stable_window;
-        Some(self.last_over? + window)
+        self.leaves_by_decision(now).or_else(|| Some(ends_after(self.last_over?, window)))
+    }
+
+    /// The same by the decision in force at `at`, as it was made.
+    fn leaves_by_decision(&self, at: At) -> Option<At> {
+        let tick = self.shadow.as_ref()?.tick_at(at)?;
+        // What may end at once, for all that is known, is not known.
+        let ends = tick.as_made().0.panic_ends.filter(|ends| tick.at() < *ends)?;
+        (at.since(tick.at()) < FRESH).then_some(ends)
     }
 
     /// The panic that was on at `at`, seen from `now`.
@@ -305,9 +319,8 @@ impl RevisionScaling {
     /// When a panic could end at the earliest, by what was known at `at`: one stable window after
     /// the threshold was last reached by then.
     pub fn leaves_at(&self, span: &PanicSpan, at: At) -> Option<At> {
-        if span.origin == Origin::Derived {
-            let tick = self.shadow.as_ref()?.tick_at(at)?;
-            return tick.decision.panic_ends.filter(|_| span.began <= tick.at());
+        if let Some(ends) = self.leaves_by_decision(at) {
+            return Some(ends);
         }
         let window = self.config.as_ref()?.config.stable_window;
         let steps = self.panic.steps().rev().skip_while(|(when, _)| at < *when);
@@ -316,7 +329,7 @@ impl RevisionScaling {
             (above < average?).then_some(when)
         });
         // Of what was on before we looked it is not known.
-        Some(over? + window)
+        Some(ends_after(over?, window))
     }
 
     /// The most that was desired in a panic until `at`; `None` is not known.

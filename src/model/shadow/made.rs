@@ -12,7 +12,7 @@ use crate::units::At;
 use super::Reported;
 
 /// So far apart may two clocks be over the moment of one tick.
-const HAIR: Duration = Duration::from_millis(150);
+pub(super) const HAIR: Duration = Duration::from_millis(150);
 
 /// What is remembered before a decision.
 #[derive(Debug, Clone, Default, PartialEq)]

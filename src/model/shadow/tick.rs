@@ -13,6 +13,7 @@ use crate::units::At;
 
 use super::Gaps;
 use super::Share;
+use super::made::HAIR;
 
 /// One tick, and what became of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -135,6 +136,16 @@ impl Tick {
     pub(super) fn is_surely_calm(&self) -> bool {
         let said = self.reported.and_then(|reported| reported.panicking);
         said == Some(false) && !self.decision.panicking()
+    }
+
+    /// Whether our model and the autoscaler part over nothing but the moment at which a panic ends:
+    /// its window ends at this tick, and on which side of it hangs on their clocks.
+    pub fn parts_by_a_hair(&self) -> bool {
+        let said = self.reported.and_then(|reported| reported.panicking);
+        let ends = [&self.decision, self.as_made().0].into_iter().find_map(|it| it.panic_ends);
+        said.is_some_and(|said| said != self.decision.panicking())
+            && self.gaps.model.is_none()
+            && ends.is_some_and(|ends| ends.since(self.at()).max(self.at().since(ends)) <= HAIR)
     }
 
     /// The parameters in force.

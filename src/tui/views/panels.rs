@@ -1,6 +1,8 @@
 //! The three panels: load, pods, autoscaler. Every value has its place and its width, so nothing
 //! moves because a number got longer.
 
+use std::time::Duration;
+
 use ratatui::layout::Rect;
 use ratatui::text::Span;
 
@@ -17,12 +19,13 @@ use crate::tui::theme::Charset;
 use crate::tui::theme::Role;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::canvas::Canvas;
+use crate::units::At;
 
 use super::Scene;
 use super::hpa;
 
 /// How long a change of load stands in the title of its panel.
-const CONTROL_LASTS: std::time::Duration = std::time::Duration::from_secs(10);
+const CONTROL_LASTS: Duration = Duration::from_secs(10);
 
 /// A field: label, value right-aligned in a number of cells, unit.
 fn field<'a>(
@@ -436,11 +439,16 @@ pub fn outlook<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
     match &scene.moment.scaler.panic {
         Panic::On { leaves: Some(leaves), .. } => vec![
             theme.span(Role::Dim, format!("leaves in {}", at_least(theme))),
-            theme.strong(Role::Text, text::right(&text::span(leaves.since(scene.moment.at)), 4)),
+            theme.strong(Role::Text, text::right(&left(scene, *leaves), 4)),
         ],
         Panic::Unknown(reason) => vec![theme.span(Role::Warn, format!(" {reason}"))],
         _ => Vec::new(),
     }
+}
+
+/// What is at least left, in whole seconds.
+fn left(scene: &Scene<'_>, leaves: At) -> String {
+    text::span(Duration::from_secs(leaves.since(scene.moment.at).as_secs()))
 }
 
 /// The same in few cells.
@@ -448,10 +456,9 @@ fn brief_outlook<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
     let Panic::On { leaves: Some(leaves), .. } = &scene.moment.scaler.panic else {
         return Vec::new();
     };
-    let left = text::span(leaves.since(scene.moment.at));
     vec![
         theme.span(Role::Dim, at_least(theme)),
-        theme.strong(Role::Text, left),
+        theme.strong(Role::Text, left(scene, *leaves)),
         theme.span(Role::Dim, " left"),
     ]
 }

@@ -355,6 +355,9 @@ fn lines<'a>(theme: &Theme, tick: &Tick) -> Vec<Span<'a>> {
 /// What is said where our model and the autoscaler part, and no cause is known but that each looked
 /// with its own eyes.
 pub fn parts_unnamed(tick: &Tick) -> Option<&'static str> {
+    if tick.parts_by_a_hair() {
+        return Some("the window of the panic ends at this tick: its clock decides, or ours");
+    }
     let (ours, theirs) = tick.decision.desired().zip(tick.reported?.desired)?;
     match tick.input.source {
         _ if ours == theirs || tick.gaps.model.is_some() => None,
