@@ -271,8 +271,8 @@ impl Live<'_> {
         let session = self.ui.session();
         let is_recording = !session.is_replay && show.unrecorded().is_none();
         let is_over = self.over.is_some();
-        let is_paused = show.is_paused();
-        self.ui.set_session(tui::Session { is_recording, is_over, is_paused, ..session });
+        self.ui.set_session(tui::Session { is_recording, is_over, ..session });
+        self.ui.set_paused(show.is_paused());
         let size = self.canvas.backend().buffer().area;
         self.ui.set_size(size.width, size.height);
         // A frozen view stands still in every cell, whatever comes in.

@@ -33,8 +33,6 @@ use crate::tui::keymap::Keymap;
 use crate::tui::window::SPANS;
 use crate::tui::window::Window;
 
-pub use prompt::matches;
-
 use whatif::WhatIf;
 
 /// Messages that are kept.
@@ -57,8 +55,6 @@ pub struct Session {
     pub is_recording: bool,
     /// Run time a second of real time, in a replay.
     pub speed: f64,
-    /// Whether a replay stands still.
-    pub is_paused: bool,
     /// Whether the run is over, and stays on the screen for somebody who looks at it.
     pub is_over: bool,
 }
@@ -102,6 +98,7 @@ pub enum Pane {
 #[derive(Debug, Clone)]
 pub struct Ui {
     session: Session,
+    is_paused: bool,
     keymap: Keymap,
     clock: At,
     frozen: Option<At>,
@@ -129,6 +126,7 @@ impl Ui {
     pub fn new(session: Session) -> Self {
         Self {
             session,
+            is_paused: false,
             keymap: Keymap::default(),
             clock: At::ZERO,
             frozen: None,
@@ -226,6 +224,11 @@ impl Ui {
         self.session
     }
 
+    /// Whether a replay stands still.
+    pub const fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
     /// Which keys mean what.
     pub const fn keymap(&self) -> &Keymap {
         &self.keymap
@@ -311,6 +314,11 @@ impl Ui {
     /// Whether the run is recorded, whether it is over, and the speed of a replay.
     pub const fn set_session(&mut self, session: Session) {
         self.session = session;
+    }
+
+    /// Whether a replay stands still.
+    pub const fn set_paused(&mut self, is_paused: bool) {
+        self.is_paused = is_paused;
     }
 
     /// Tells the person something, for some seconds.

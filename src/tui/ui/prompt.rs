@@ -83,7 +83,7 @@ impl Ui {
         key: KeyEvent,
         model: &Model,
     ) -> Option<Command> {
-        let matches = matches(&typed);
+        let matches = self.matches(&typed);
         match key.code {
             KeyCode::Enter => {
                 let action = *matches.get(selected)?;
@@ -103,8 +103,33 @@ impl Ui {
     }
 }
 
+impl Ui {
+    /// What the palette offers: what does something here.
+    pub fn matches(&self, typed: &str) -> Vec<Action> {
+        let mut matches = matches(typed);
+        matches.retain(|action| !(self.session.is_replay && is_for_runs(*action)));
+        matches
+    }
+}
+
+/// Whether it is of no use in a replay: its load was sent, and nothing is written to it.
+const fn is_for_runs(action: Action) -> bool {
+    matches!(
+        action,
+        Action::RateUp
+            | Action::RateDown
+            | Action::TypeRate
+            | Action::Zero
+            | Action::Undo
+            | Action::Burst
+            | Action::Hold
+            | Action::Next
+            | Action::Note
+    )
+}
+
 /// The actions whose name has all the letters typed, in their order; exact beginnings first.
-pub fn matches(typed: &str) -> Vec<Action> {
+fn matches(typed: &str) -> Vec<Action> {
     let typed = typed.to_lowercase();
     let has_letters = |name: &str| {
         let mut letters = name.chars();

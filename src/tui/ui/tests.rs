@@ -226,9 +226,12 @@ fn leaving_asks_while_load_runs() {
 #[test]
 fn everything_can_be_found_by_its_name() {
     for action in Action::ALL {
-        assert!(matches(action.name()).contains(&action), "{action:?}");
+        assert!(ui().matches(action.name()).contains(&action), "{action:?}");
     }
-    assert_eq!(matches("snap").first(), Some(&Action::Snapshot));
+    assert_eq!(ui().matches("snap").first(), Some(&Action::Snapshot));
+    let replay = Ui::new(Session { is_replay: true, ..Session::default() });
+    assert!(!replay.matches("rate").contains(&Action::RateUp), "its load was sent");
+    assert!(replay.matches("double").contains(&Action::Double), "which is its speed");
     let model = Model::default();
     let mut ui = ui();
     press(&mut ui, ":sourc\n", &model);

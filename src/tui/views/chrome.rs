@@ -7,6 +7,7 @@ use crate::event::run::By;
 use crate::event::source::State;
 use crate::model::Model;
 use crate::model::run::MarkKind;
+use crate::tui::action::Action;
 use crate::tui::action::View;
 use crate::tui::keymap::Hint;
 use crate::tui::keymap::Sitting;
@@ -200,7 +201,7 @@ fn status<'a>(theme: &Theme, scene: &Scene<'_>, width: u16) -> Vec<Span<'a>> {
     }
     if ui.session().is_replay {
         let speed = text::count(ui.session().speed);
-        let state = if ui.session().is_paused { "■ PAUSED" } else { "▸ REPLAY" };
+        let state = if ui.is_paused() { "■ PAUSED" } else { "▸ REPLAY" };
         spans.push(theme.strong(Role::Load, state));
         spans.push(theme.span(Role::Text, format!(" ×{speed} {elapsed}")));
     } else if ui.session().is_recording {
@@ -303,7 +304,9 @@ pub fn prompt(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     };
     let spans = match scene.ui.prompt() {
         None => return,
-        Some(Prompt::Palette(text, selected)) => return palette(canvas, area, text, *selected),
+        Some(Prompt::Palette(text, selected)) => {
+            return palette(canvas, area, &scene.ui.matches(text), (text, *selected));
+        }
         Some(Prompt::Rate(text)) => {
             typed("set load to", text, &format!("{unit}   Enter sets it, Esc leaves it"))
         }
@@ -340,9 +343,13 @@ fn quit<'a>(theme: &Theme, width: u16) -> Vec<Span<'a>> {
     ]
 }
 
-fn palette(canvas: &mut Canvas<'_>, area: Rect, typed: &str, selected: usize) {
+fn palette(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    matches: &[Action],
+    (typed, selected): (&str, usize),
+) {
     let theme = canvas.theme;
-    let matches = ui::matches(typed);
     let width = area.width.saturating_sub(4).min(78);
     let rows = u16::try_from(PALETTE_ROWS.min(matches.len())).unwrap_or(0);
     let height = (rows + 3).min(area.height);

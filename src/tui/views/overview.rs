@@ -4,7 +4,6 @@ use ratatui::layout::Rect;
 use ratatui::text::Span;
 
 use crate::tui::moment;
-use crate::tui::text;
 use crate::tui::theme::Role;
 use crate::tui::ui::Pane;
 use crate::tui::widgets::canvas::Canvas;
@@ -157,12 +156,7 @@ fn pods_pane(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, has_tab: bo
     pods::table(canvas, inside, scene);
     if n_shown < n_pods {
         let words = format!(" {} more · key 3 ", n_pods - n_shown);
-        let width = u16::try_from(text::width(&words)).unwrap_or(0);
-        if width + 4 < area.width {
-            let x = area.right() - width - 2;
-            let edge = Rect { x, y: area.bottom() - 1, width, height: 1 };
-            canvas.line(edge, 0, [theme.span(Role::Dim, words)]);
-        }
+        canvas.foot(area, vec![theme.span(Role::Dim, words)]);
     }
 }
 

@@ -56,8 +56,15 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let rows: Vec<Vec<table::Cell>> = sources.iter().map(|source| row(source, now)).collect();
     let troubled: Vec<&&Source> =
         sources.iter().filter(|source| !source.report.reason.is_empty()).collect();
-    let wanted = u16::try_from(troubled.len() * 3).unwrap_or(u16::MAX).min(inside.height / 2);
+    let rows_of = |source: &Source| if source.report.remedy.is_empty() { 1 } else { 3 };
+    let wanted: usize = troubled.iter().map(|source| rows_of(source)).sum();
+    // A blank line stands between the table and what troubles it.
+    let wanted = u16::try_from(wanted + 1).unwrap_or(u16::MAX).min(inside.height / 2);
     let table_area = Rect { height: inside.height - wanted, ..inside };
+    let n_below = rows.len().saturating_sub(usize::from(table_area.height.saturating_sub(1)));
+    if 0 < n_below {
+        canvas.foot(area, vec![theme.span(Role::Dim, format!(" {n_below} more · ↑ ↓ "))]);
+    }
     table::draw(
         canvas,
         table_area,
@@ -92,8 +99,8 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
             if 0 < place.height {
                 row += canvas.wrap(place, [theme.span(Role::Accent, source.report.remedy.clone())]);
             }
+            row += 1;
         }
-        row += 1;
     }
 }
 

@@ -4,6 +4,7 @@ use ratatui::text::Span;
 
 use crate::kpa::explain;
 use crate::kpa::explain::Reading;
+use crate::model::sources::Health;
 use crate::tui::moment;
 use crate::tui::moment::Panic;
 use crate::tui::theme::Role;
@@ -89,11 +90,15 @@ fn unknown<'a>(theme: &Theme, scene: &Scene<'_>) -> Vec<Span<'a>> {
             theme.strong(Role::Bad, "the cluster does not answer"),
         ];
     }
-    let troubled = scene
-        .model
-        .sources
-        .iter()
-        .find(|it| it.report.source.contains("autoscaler") && !it.report.reason.is_empty());
+    if scene.ui.cursor().is_some() {
+        return vec![theme.span(Role::Dim, "why: nothing of the autoscaler was read by then")];
+    }
+    let now = scene.ui.now();
+    let is_troubled = |it: &&crate::model::sources::Source| {
+        let is_well = matches!(it.health(now), Health::Ok | Health::Connecting);
+        it.report.source.contains("autoscaler") && !is_well && !it.report.reason.is_empty()
+    };
+    let troubled = scene.model.sources.iter().find(is_troubled);
     let Some(source) = troubled else {
         return vec![theme.span(Role::Dim, "why: no word of the autoscaler's averages yet")];
     };

@@ -105,7 +105,8 @@ fn draw_marks(canvas: &mut Canvas<'_>, area: Rect, cells: Cells, marks: &[Mark],
         let room = point.map_or(room_ends, |point| room_ends.min(point)).saturating_sub(column + 2);
         let x = area.x + u16::try_from(column).unwrap_or(0);
         canvas.symbol(x, area.y, mark.glyph, canvas.theme.bold(mark.role));
-        if text::width(&mark.label) <= room && !mark.label.is_empty() {
+        let is_covered = points.contains(&column);
+        if text::width(&mark.label) <= room && !mark.label.is_empty() && !is_covered {
             let width = area.right().saturating_sub(x + 1);
             let beside = Rect { x: x + 1, width, height: 1, ..area };
             canvas.line(beside, 0, [canvas.theme.span(mark.role, mark.label.clone())]);
@@ -181,7 +182,7 @@ mod tests {
         let cells = Cells { from: At::ZERO, to: At::from_secs(60), n: 60 };
         let mark =
             Mark { at: At::from_secs(20), glyph: "▾", label: "666".to_owned(), role: Role::Text };
-        for (now, is_shown) in [(22, false), (24, false), (25, true), (40, true)] {
+        for (now, is_shown) in [(20, false), (22, false), (24, false), (25, true), (40, true)] {
             let area = Rect::new(0, 0, 60, 2);
             let mut buffer = Buffer::empty(area);
             let mut canvas = Canvas { buffer: &mut buffer, theme: &theme };

@@ -112,6 +112,16 @@ impl Canvas<'_> {
         self.line(room, row, spans)
     }
 
+    /// Words in the lower edge of a frame, at its right; nothing where they have no room.
+    pub fn foot(&mut self, area: Rect, spans: Vec<Span<'_>>) {
+        let width: usize = spans.iter().map(|span| text::width(&span.content)).sum();
+        let width = u16::try_from(width).unwrap_or(u16::MAX);
+        if width.saturating_add(4) < area.width && 0 < area.height {
+            let x = area.right() - width - 2;
+            self.line(Rect { x, y: area.bottom() - 1, width, height: 1 }, 0, spans);
+        }
+    }
+
     /// A frame with a title on its upper edge; returns what is inside, without the edge and one
     /// cell of air at either side.
     pub fn frame(&mut self, area: Rect, title: Vec<Span<'_>>) -> Rect {
