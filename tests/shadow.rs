@@ -266,6 +266,26 @@ fn who_comes_in_the_midst_of_a_panic_is_told_why_there_are_so_many_pods() {
     assert!(3 < n_panic, "{n_panic} ticks of panic were seen");
 }
 
+/// Its clock decides then, not its averages: a tick more of panic is no other load.
+#[test]
+fn a_panic_that_ends_by_a_hair_parts_over_nothing_else() {
+    let was = model(&recorded());
+    let ticks: Vec<&Tick> = shadow(&was).ticks().collect();
+    let panicked = |tick: &Tick| tick.reported.is_some_and(|it| it.panicking == Some(true));
+    let ends = ticks.windows(2).find(|pair| panicked(pair[0]) && !panicked(pair[1])).unwrap();
+    let (held, calm) = (ends[0].reported.unwrap().desired.unwrap(), ends[1].at());
+    let mut events = recorded();
+    each_reading(&mut events, calm, calm + Duration::from_millis(1700), |reading| {
+        reading.panic = Some(true);
+        reading.desired = Some(f64::from(held));
+    });
+    let now = model(&events);
+    let by_a_hair: Vec<At> =
+        shadow(&now).ticks().filter(|tick| tick.parts_by_a_hair()).map(Tick::at).collect();
+    assert_eq!(by_a_hair, [calm]);
+    assert!(!ticks.iter().any(|tick| tick.parts_by_a_hair()));
+}
+
 /// Where only the log tells, each tick has the word that was written after it, though lines reach us
 /// before we come to the tick that follows.
 #[test]

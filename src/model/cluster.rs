@@ -275,6 +275,15 @@ impl Cluster {
         all.filter(|life| life.is_of(revision) && life.state_at(at).is_some()).collect()
     }
 
+    /// When pods of a revision were seen to begin to go, in order.
+    pub fn goes_of(&self, revision: &Name) -> Vec<At> {
+        let all = self.gone.iter().chain(self.pods.values());
+        let of_it = all.filter(|life| life.is_of(revision));
+        let mut goes: Vec<At> = of_it.filter_map(|life| life.deleted_seen).collect();
+        goes.sort_unstable();
+        goes
+    }
+
     /// How many pods of a revision are in which state; `None` before pods were listed.
     pub fn counts(&self, revision: &Name) -> Option<PodCounts> {
         self.is_listed(Kind::Pod).then(|| {

@@ -8,6 +8,7 @@
 mod activator_stays;
 mod client_limited;
 mod cold_start_slow;
+mod fails_as_pods_go;
 mod flapping;
 mod max_scale_binds;
 mod metrics_off;
@@ -78,10 +79,11 @@ pub enum Verdict {
 }
 
 /// All findings, the worst first.
-pub const ALL: [&dyn Finding; 13] = [
+pub const ALL: [&dyn Finding; 14] = [
     &max_scale_binds::MaxScaleBinds,
     &target_too_high::TargetTooHigh,
     &requests_queued::RequestsQueued,
+    &fails_as_pods_go::FailsAsPodsGo,
     &client_limited::ClientLimited,
     &flapping::Flapping,
     &panics_often::PanicsOften,

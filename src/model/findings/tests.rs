@@ -113,6 +113,27 @@ impl Story {
         self.tell(secs, Event::Autoscaler(Box::new(reading)));
     }
 
+    /// A pod begins to go.
+    fn goes(&mut self, secs: f64, idx: u32) {
+        let pod = Pod {
+            id: id(&format!("hello-{idx}")),
+            revision: Some(REVISION.to_owned()),
+            phase: Phase::Running,
+            deleted: Some(ANCHOR.wall(At::from(Duration::from_secs_f64(secs)))),
+            ..Pod::default()
+        };
+        self.see(secs, Object::Pod(pod));
+    }
+
+    /// A second in which so many of forty requests fail.
+    fn fails(&mut self, secs: u64, failed: u64) {
+        let (began, lasted) = (At::from_secs(secs), Duration::from_secs(1));
+        let (offered, sent, succeeded) = (40, 40, 40 - failed);
+        let interval =
+            Interval { began, lasted, offered, sent, succeeded, failed, ..Interval::default() };
+        self.tell(until_secs(secs) + 1.0, Event::Traffic(Box::new(interval)));
+    }
+
     /// A second of load with so many in flight, each of which takes so long.
     fn load(&mut self, secs: u64, in_flight: u64, millis: u64) {
         let mut felt = LatencyHistogram::default();
@@ -204,6 +225,32 @@ fn began() -> Began {
         checks: vec!["cold_start.p95 < 5s".to_owned(), "errors < 1%".to_owned()],
         read_only: true,
     }
+}
+
+#[test]
+fn requests_that_fail_as_pods_go_are_seen_as_such() {
+    let run = |failing: &[u64], going: &[u64]| {
+        let mut story = Story::new(&[TARGET]);
+        story.pods(0.0, 6);
+        for secs in 1..40 {
+            let idx = going.iter().position(|at| *at == secs);
+            if let Some(idx) = idx.and_then(|idx| u32::try_from(idx).ok()) {
+                story.goes(until_secs(secs), idx);
+            }
+            story.fails(secs, if failing.contains(&secs) { 3 } else { 0 });
+        }
+        story
+    };
+    let evidence = "6 of 6 that failed did so within 3 s of a pod's going, of 2 that went";
+    run(&[20, 32], &[20, 30]).assert_open("fails_as_pods_go", 20.0, evidence);
+    let key = "fails_as_pods_go";
+    run(&[20], &[20, 30]).assert_quiet(key);
+    // They fail at any time, or long after, or nothing goes.
+    run(&[5, 10, 20, 30], &[20, 30]).assert_quiet(key);
+    run(&[25, 35], &[20, 30]).assert_quiet(key);
+    run(&[20, 30], &[]).assert_quiet(key);
+    // Pods go all the time: then nothing can be said.
+    run(&[5, 10, 20], &[2, 5, 9, 14, 18, 22]).assert_quiet(key);
 }
 
 /// `TARGET` is what one types: 7 is what a pod is to bear.
@@ -383,6 +430,21 @@ fn an_autoscaler_that_does_not_hear_its_pods_misses_scrapes() {
     let open = averaged(0.0).open("scrapes_missed").unwrap();
     assert_eq!(open.detail(), "it averages 0.0 where its pods had 6.0 concurrent");
     averaged(5.5).assert_quiet("scrapes_missed");
+}
+
+#[test]
+fn whether_an_autoscaler_hears_its_pods_cannot_be_told_without_its_word() {
+    let verdict = |story: &Story| {
+        let revision = name(REVISION);
+        let scaling = story.model.scaling.get(&revision);
+        let about = About { model: &story.model, revision: Some(&revision), scaling };
+        let finding = ALL.iter().find(|it| it.key() == "scrapes_missed").unwrap();
+        finding.check(&about)
+    };
+    let mut silent = averaged(5.5);
+    assert_eq!(verdict(&silent), Verdict::Fine);
+    (60..90).for_each(|secs| silent.pass(secs));
+    assert_eq!(verdict(&silent), Verdict::Unknown);
 }
 
 #[test]
