@@ -265,6 +265,13 @@ impl Played {
         text.push_str(
             "  `modelled` is the configuration as it was: how far the model is from what was\n",
         );
+        if was.is_some() {
+            let lasts = self.would.0.len();
+            let _ = writeln!(
+                text,
+                "  all are of the {lasts} s with load; the report of a run is of all of it"
+            );
+        }
         if self.would == self.modelled {
             let _ = writeln!(text, "  {}", whatif::SAME);
         }

@@ -219,6 +219,7 @@ impl Keymap {
         // There the keys of the cursor go from tick to tick, and there is no axis.
         let cursor = if view == View::Why { "tick by tick" } else { "cursor" };
         let turns_load = view == View::Overview && has_load && !is_replay;
+        let has_why = view == View::Why || view == View::Overview && (is_replay || has_load);
         let mut hints = Vec::new();
         // A view that is frozen is there to be read, moment by moment.
         if view.has_time() && is_frozen {
@@ -227,7 +228,7 @@ impl Keymap {
         match view {
             View::Overview if is_replay => {
                 hints.extend([hint("p", "stop/go"), hint("[ ]", "slower faster")]);
-                hints.push(hint("Enter", "seek"));
+                hints.extend([hint("Enter", "seek"), hint("w", "why")]);
             }
             View::Overview if has_load => {
                 hints.extend([hint("+ -", "rate"), hint("p", "pause")]);
@@ -272,7 +273,7 @@ impl Keymap {
         if view != View::Overview {
             hints.push(hint("Esc", "back"));
         }
-        if view != View::Why && !turns_load {
+        if !has_why {
             hints.push(hint("w", "why"));
         }
         hints.push(hint("s", "snapshot"));

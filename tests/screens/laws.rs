@@ -270,12 +270,12 @@ fn the_sentence_is_said_to_its_end_at_every_size() {
 }
 
 #[test]
-fn a_start_that_was_not_seen_has_no_length() {
+fn a_start_that_was_not_seen_is_not_drawn() {
     let (model, mut ui) = scene(watched(), 10);
     ui.show(View::Pods);
     let page = text_of(&drawn(&model, &ui, &night(), (120, 40))).join("\n");
-    assert!(page.contains("its start was not seen"), "{page}");
-    assert!(!page.contains("ready after"), "{page}");
+    assert!(page.contains("it was there before we looked"), "{page}");
+    assert!(!page.contains("user container started"), "{page}");
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn looked_for(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         let (role, word) = match finding.check(&about) {
             Verdict::Fine => (Role::Good, "✓ not now        "),
             Verdict::Unknown => (Role::Dim, "– cannot be told "),
-            Verdict::Holds(..) => (Role::Warn, "… not for long   "),
+            Verdict::Holds(..) => (Role::Warn, "… holds briefly  "),
         };
         let summary = theme.span(Role::Dim, finding.summary());
         canvas.line(area, row, [theme.span(role, word), summary]);

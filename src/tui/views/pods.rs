@@ -109,7 +109,7 @@ pub fn table(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
 }
 
 /// From its creation to ready, where both were seen.
-fn start_of(life: &PodLife) -> Option<std::time::Duration> {
+pub(super) fn start_of(life: &PodLife) -> Option<std::time::Duration> {
     let ready = life.ready_seen?;
     if life.seen_fresh {
         return Some(ready.since(life.first_seen));

@@ -14,6 +14,7 @@ use crate::tui::widgets::canvas::Canvas;
 use crate::units::At;
 
 use super::Scene;
+use super::pods;
 
 /// Rows that it takes with its frame.
 pub const HEIGHT: u16 = 10;
@@ -36,12 +37,22 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, life: &PodLi
     ];
     if let (Some(ready), Some((from, _))) = (startup.at(Step::Ready), seen) {
         let took = text::seconds(ready.at.since(from));
-        title.push(theme.span(Role::Text, format!(" · ready after {took}")));
+        let is_asked = startup.at(Step::Asked).is_some();
+        let since = if is_asked { "asked for" } else { "created" };
+        title.push(theme.span(Role::Text, format!(" · ready {took} after it was {since}")));
     }
     title.extend(waiting(scene, life).map(|words| theme.span(Role::Dim, words)));
     let inside = canvas.frame(area, title);
     let Some((from, to)) = seen else {
-        canvas.text(inside, 0, Role::Dim, "it was there before we looked: its start was not seen");
+        let words = match pods::start_of(life) {
+            Some(took) => format!(
+                "it was there before we looked: by the cluster's stamps, in whole seconds, it was \
+                 ready {} after it was created",
+                text::span(took)
+            ),
+            None => "it was there before we looked: its start was not seen".to_owned(),
+        };
+        canvas.wrap(inside, [theme.span(Role::Dim, words)]);
         return;
     };
     let bar = Rect {

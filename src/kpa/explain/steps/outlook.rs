@@ -243,8 +243,10 @@ impl Known<'_> {
             text.limit_alone(&format!("never below min-scale {least}"));
             return text;
         }
+        let enough = f64::from(pods.saturating_sub(1)) * self.steps.target;
+        let is_enough = 1 < pods && self.steps.observed.stable <= enough;
         if self.decision.panicking() {
-            text.words("not in panic; then ");
+            text.words(if is_enough { "when panic ends: " } else { "not in panic; then " });
         }
         if pods <= 1 {
             text.words("see to zero");
@@ -256,12 +258,17 @@ impl Known<'_> {
             text.number(&floor.to_string());
             return text;
         }
-        text.words(&format!(
-            "when the {} s average is at most ",
-            self.config.stable_window.as_secs()
-        ));
-        text.number(&number(f64::from(pods - 1) * self.steps.target));
-        text.words(&format!(", now {}", number(self.steps.observed.stable)));
+        let window = self.config.stable_window.as_secs();
+        let now = number(self.steps.observed.stable);
+        if self.decision.panicking() && is_enough {
+            text.words(&format!("the {window} s average is {now}, and at most "));
+            text.number(&number(enough));
+            text.words(" is enough");
+        } else {
+            text.words(&format!("when the {window} s average is at most "));
+            text.number(&number(enough));
+            text.words(&format!(", now {now}"));
+        }
         if !self.config.scale_down_delay.is_zero() && self.config.reachable {
             text.words(&format!(", for {}", secs(self.config.scale_down_delay)));
         }
@@ -286,11 +293,12 @@ impl Known<'_> {
         let grace = config.scale_to_zero_grace_period;
         let retention = config.scale_to_zero_pod_retention_period;
         text.number(&secs(config.stable_window));
-        text.words(" without a request, then when the activator has been in the path for ");
+        text.words(" without a request, with the activator in the path for ");
         text.number(&secs(grace));
+        text.words(" by then");
         match self.outcome.map(|after| after.mode) {
-            Some(Mode::Proxy) => text.words(" (asks for mode Proxy)"),
-            Some(Mode::Serve) => text.words(" (asks for mode Serve)"),
+            Some(Mode::Proxy) => text.words(" (mode Proxy: it is in it)"),
+            Some(Mode::Serve) => text.words(" (mode Serve: it is not)"),
             None => {}
         }
         if !retention.is_zero() && config.reachable {
