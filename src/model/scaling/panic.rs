@@ -278,8 +278,6 @@ impl RevisionScaling {
             return;
         }
         if decision.panicking() {
-            let window = self.config.as_ref().map_or(WINDOW, |it| it.config.stable_window);
-            self.last_over = decision.panic_ends.map(|ends| ends.saturating_sub(window));
             let steps = decision.steps;
             // As if it had been read: the event in the list says what there was.
             let seen = Autoscaler {
