@@ -31,7 +31,7 @@ impl Finding for FailsAsPodsGo {
     }
 
     fn settings(&self, _numbers: &[f64]) -> &'static [&'static str] {
-        &["the container's SIGTERM handling", "timeoutSeconds", "scale-down-delay"]
+        &["SIGTERM handling", "timeoutSeconds", "scale-down-delay"]
     }
 
     fn check(&self, about: &About<'_>) -> Verdict {
