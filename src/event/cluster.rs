@@ -99,6 +99,8 @@ pub struct Name {
     pub name: String,
 }
 
+// === impl Name ===
+
 impl Name {
     /// Whether a person means this one: by its name, or by namespace and name.
     pub fn is_called(&self, wanted: &str) -> bool {

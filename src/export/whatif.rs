@@ -222,8 +222,8 @@ impl Played {
                 Second {
                     t: tick.at.as_secs_f64(),
                     demand: tick.demand,
-                    desired_was: line.and_then(|it| it.desired).map(|it| whole(Some(it))),
-                    ready_was: line.and_then(|it| it.ready).map(|it| whole(Some(it))),
+                    desired_was: line.and_then(|it| known(it.desired)),
+                    ready_was: line.and_then(|it| known(it.ready)),
                     desired: tick.desired,
                     ready: tick.ready,
                     panics: tick.panics,
@@ -291,7 +291,6 @@ impl Played {
                 let pods = |n: Option<u32>| n.map_or_else(|| "–".to_owned(), |n| n.to_string());
                 format!("{}/{}{panic:<2}", pods(desired), pods(ready))
             };
-            let known = |pods: Option<f64>| pods.map(|it| whole(Some(it)));
             let was = was.map_or_else(
                 || "–".to_owned(),
                 |it| pair(known(it.desired), known(it.ready), it.panics),
@@ -533,6 +532,11 @@ fn mean_start(pods: &Pods) -> f64 {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of pods")]
 fn whole(pods: Option<f64>) -> u32 {
     pods.unwrap_or(0.0).clamp(0.0, 1e6) as u32
+}
+
+/// The same, where what is not known stays that.
+fn known(pods: Option<f64>) -> Option<u32> {
+    pods.map(|it| whole(Some(it)))
 }
 
 #[cfg(test)]

@@ -268,7 +268,6 @@ impl<R: Read + Seek> Replayer<R> {
         out: &mpsc::Sender<Step>,
     ) -> Result<(), Interrupted> {
         let mut shown = self.shown();
-        let is_moved = matches!(command, ReplayCommand::Seek(_));
         match command {
             ReplayCommand::PauseOrResume => self.is_paused = !self.is_paused,
             ReplayCommand::Speed(speed) => self.speed = bounded(speed),
@@ -281,7 +280,7 @@ impl<R: Read + Seek> Replayer<R> {
             }
         }
         self.origin = (self.clock.at(), shown);
-        self.is_hurrying |= is_moved && self.is_behind();
+        self.is_hurrying = self.is_behind();
         let now = self.now();
         send(out, now).await
     }
@@ -342,7 +341,8 @@ mod tests {
     }
 
     impl Running {
-        /// What has been said by now: `seq` of events, `a` anew, `p` paused, `r` runs, `h` hurries, `e` end.
+        /// What has been said by now: `seq` of events, `a` anew, `p` paused, `r` runs, `h`
+        /// hurries, `e` end.
         async fn heard(&mut self, after: Duration) -> String {
             tokio::time::sleep(after).await;
             let mut heard = String::new();

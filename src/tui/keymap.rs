@@ -60,24 +60,24 @@ pub struct HelpLine {
     pub name: &'static str,
 }
 
+/// The keys of the load.
+pub const LOAD: &[Action] = &[
+    Action::RateUp,
+    Action::RateDown,
+    Action::Halve,
+    Action::Double,
+    Action::TypeRate,
+    Action::Zero,
+    Action::Undo,
+    Action::Burst,
+    Action::Hold,
+    Action::Next,
+    Action::Pause,
+];
+
 /// What keys of a group are for.
 pub const GROUPS: [(&str, &[Action]); 4] = [
-    (
-        "load",
-        &[
-            Action::RateUp,
-            Action::RateDown,
-            Action::Halve,
-            Action::Double,
-            Action::TypeRate,
-            Action::Zero,
-            Action::Undo,
-            Action::Burst,
-            Action::Hold,
-            Action::Next,
-            Action::Pause,
-        ],
-    ),
+    ("load", LOAD),
     (
         "time",
         &[

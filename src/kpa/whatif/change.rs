@@ -109,7 +109,8 @@ pub enum ChangeError {
     },
 }
 
-/// What Knative takes for a setting (`pkg/autoscaler/config`, `pkg/apis/autoscaling/annotation_validation.go`).
+/// What Knative takes for a setting (`pkg/autoscaler/config`,
+/// `pkg/apis/autoscaling/annotation_validation.go`).
 fn taken(key: &str) -> &'static str {
     match key {
         "target" => "0.01 or more",

@@ -49,10 +49,12 @@ impl Finding for FailsAsPodsGo {
             if until <= from {
                 break;
             }
-            let secs = until.since(since).as_secs_f64();
-            all.add(rate.unwrap_or(0.0), secs);
-            if is_soon(since, until) {
-                soon.add(rate.unwrap_or(0.0), secs);
+            if let Some(rate) = rate {
+                let secs = until.since(since).as_secs_f64();
+                all.add(rate, secs);
+                if is_soon(since, until) {
+                    soon.add(rate, secs);
+                }
             }
             until = since;
         }

@@ -8,6 +8,7 @@ use crate::event::command::Command;
 use crate::event::command::LoadCommand;
 use crate::model::Model;
 use crate::tui::action::Action;
+use crate::tui::keymap::LOAD;
 
 use super::Prompt;
 use super::TYPED_MAX;
@@ -113,19 +114,9 @@ impl Ui {
 }
 
 /// Whether it is of no use in a replay: its load was sent, and nothing is written to it.
-const fn is_for_runs(action: Action) -> bool {
-    matches!(
-        action,
-        Action::RateUp
-            | Action::RateDown
-            | Action::TypeRate
-            | Action::Zero
-            | Action::Undo
-            | Action::Burst
-            | Action::Hold
-            | Action::Next
-            | Action::Note
-    )
+fn is_for_runs(action: Action) -> bool {
+    let steers_replay = matches!(action, Action::Pause | Action::Halve | Action::Double);
+    action == Action::Note || LOAD.contains(&action) && !steers_replay
 }
 
 /// The actions whose name has all the letters typed, in their order; exact beginnings first.

@@ -37,9 +37,8 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, life: &PodLi
     ];
     if let (Some(ready), Some((from, _))) = (startup.at(Step::Ready), seen) {
         let took = text::seconds(ready.at.since(from));
-        let is_asked = startup.at(Step::Asked).is_some();
-        let since = if is_asked { "asked for" } else { "created" };
-        title.push(theme.span(Role::Text, format!(" · ready {took} after it was {since}")));
+        let since = if startup.at(Step::Asked).is_some() { "asked" } else { "created" };
+        title.push(theme.span(Role::Text, format!(" · {since} → ready {took}")));
     }
     title.extend(waiting(scene, life).map(|words| theme.span(Role::Dim, words)));
     let inside = canvas.frame(area, title);

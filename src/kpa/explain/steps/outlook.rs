@@ -297,8 +297,8 @@ impl Known<'_> {
         text.number(&secs(grace));
         text.words(" by then");
         match self.outcome.map(|after| after.mode) {
-            Some(Mode::Proxy) => text.words(" (mode Proxy: it is in it)"),
-            Some(Mode::Serve) => text.words(" (mode Serve: it is not)"),
+            Some(Mode::Proxy) => text.words(" (asks for mode Proxy)"),
+            Some(Mode::Serve) => text.words(" (asks for mode Serve)"),
             None => {}
         }
         if !retention.is_zero() && config.reachable {
